@@ -1,0 +1,127 @@
+"""Production voice agents: a backend makes sessions, a session joins a person and an agent.
+
+Names are loaded when first used (PEP 562), so that importing the package costs little.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "beluga_voice.agents.agent": ("Agent",),
+    "beluga_voice.agents.tools": ("Tool", "tool"),
+    "beluga_voice.backends": ("new_backend",),
+    "beluga_voice.backends.base": ("Backend",),
+    "beluga_voice.config": ("Config", "SessionConfig", "TransportConfig", "TurnConfig"),
+    "beluga_voice.errors": (
+        "AgentError",
+        "AuthError",
+        "BackendError",
+        "CapacityError",
+        "ConfigError",
+        "ConnectError",
+        "FormatError",
+        "PipelineError",
+        "SessionError",
+    ),
+    "beluga_voice.frames": ("AudioFrame",),
+    "beluga_voice.interfaces": (
+        "AuthResult",
+        "Capabilities",
+        "ChatDelta",
+        "ChatMessage",
+        "Context",
+        "HealthStatus",
+        "UserTurn",
+    ),
+    "beluga_voice.registry": ("Registry", "get_registry", "registry_for"),
+    "beluga_voice.session.session": ("Session",),
+}
+_MODULES = ("events", "transport", "transports")
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Agent",
+    "AgentError",
+    "AudioFrame",
+    "AuthError",
+    "AuthResult",
+    "Backend",
+    "BackendError",
+    "Capabilities",
+    "CapacityError",
+    "ChatDelta",
+    "ChatMessage",
+    "Config",
+    "ConfigError",
+    "ConnectError",
+    "Context",
+    "FormatError",
+    "HealthStatus",
+    "PipelineError",
+    "Registry",
+    "Session",
+    "SessionConfig",
+    "SessionError",
+    "Tool",
+    "TransportConfig",
+    "TurnConfig",
+    "UserTurn",
+    "__version__",
+    "events",
+    "get_registry",
+    "new_backend",
+    "registry_for",
+    "tool",
+    "transport",
+    "transports",
+]
+
+if TYPE_CHECKING:
+    from beluga_voice import events, transport, transports
+    from beluga_voice.agents.agent import Agent
+    from beluga_voice.agents.tools import Tool, tool
+    from beluga_voice.backends import new_backend
+    from beluga_voice.backends.base import Backend
+    from beluga_voice.config import Config, SessionConfig, TransportConfig, TurnConfig
+    from beluga_voice.errors import (
+        AgentError,
+        AuthError,
+        BackendError,
+        CapacityError,
+        ConfigError,
+        ConnectError,
+        FormatError,
+        PipelineError,
+        SessionError,
+    )
+    from beluga_voice.frames import AudioFrame
+    from beluga_voice.interfaces import (
+        AuthResult,
+        Capabilities,
+        ChatDelta,
+        ChatMessage,
+        Context,
+        HealthStatus,
+        UserTurn,
+    )
+    from beluga_voice.registry import Registry, get_registry, registry_for
+    from beluga_voice.session.session import Session
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"beluga_voice.{name}")
+    else:
+        raise AttributeError(f"module 'beluga_voice' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Sample arithmetic: PCM, resampling, levels, G.711, DTMF, mixing and WAV files."""

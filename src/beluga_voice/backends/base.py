@@ -1,0 +1,310 @@
+"""What every backend shares: one path that makes a session, and the life of all of them.
+
+A session is made in the same order whatever the platform: authenticate → authorise → limit the rate → reserve a
+slot → create (what was made remotely is removed again on failure) → record. Hooks, limits and metrics therefore
+never depend on the provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from beluga_voice.config import Config, SessionConfig, TransportConfig
+from beluga_voice.errors import BackendError, CapacityError, ConfigError, PipelineError, SessionError
+from beluga_voice.interfaces import LLM, Capabilities, HealthStatus, Transport
+from beluga_voice.observe.metrics import BackendMetrics
+from beluga_voice.observe.tracing import span
+from beluga_voice.pipeline.parts import Parts
+from beluga_voice.registry import registry_for
+from beluga_voice.session.hooks import Door
+from beluga_voice.session.records import Records
+from beluga_voice.session.session import Session
+
+__all__ = ["Backend"]
+
+log = logging.getLogger(__name__)
+
+# Above this share of the limit a backend says it is degraded, so that a balancer looks elsewhere in time.
+_DEGRADED_AT = 0.9
+
+
+class Backend:
+    """A voice platform. Subclasses override `connect`, `disconnect`, `make_transport` and `probe`.
+
+    Args:
+        name: the provider.
+        config: validated configuration.
+        capabilities: what the platform can do.
+    """
+
+    def __init__(self, name: str, config: Config, capabilities: Capabilities) -> None:
+        self.name = name
+        self.config = config
+        self.capabilities = capabilities
+        if config.pipeline_type == "s2s" and not capabilities.s2s:
+            raise ConfigError(
+                "new_backend", "invalid_config", f"pipeline_type='s2s' is not supported by provider {name!r}"
+            )
+        self._parts: Parts | None = None
+        self._llm: LLM | None = None
+        self._sessions: dict[str, Session] = {}
+        self._reserved = 0
+        self._running = False
+        self._starting = asyncio.Lock()
+        self._door = Door(config)
+        self._records = Records(name, config)
+        self._metrics = BackendMetrics(name, enabled=config.enable_metrics)
+        self._make_parts()
+
+    # --- what a platform adds ------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Checks keys and reaches the platform; called by `start`."""
+
+    async def disconnect(self) -> None:
+        """Leaves the platform; called by `stop` after all sessions have ended."""
+
+    async def make_transport(self, session_id: str, config: SessionConfig) -> Transport | None:
+        """The transport of a new session; None to move audio by hand."""
+        transport = config.transport
+        if not isinstance(transport, str):
+            return transport
+        settings = TransportConfig(url=config.connection_url, token=config.token)
+        made: Transport = registry_for("transport").create(transport, settings)
+        return made
+
+    async def probe(self) -> dict[str, Any]:
+        """Facts for the health check; raising makes it unhealthy."""
+        return {}
+
+    # --- life ----------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Loads models, reaches the platform and recovers what a store remembers; later calls return at once.
+
+        Raises:
+            BackendError: if a part cannot be started within ``timeout``.
+        """
+        async with self._starting:
+            if self._running:
+                return
+            parts = self._require_parts()
+            with span("backend.Start", enabled=self.config.enable_tracing, provider=self.name):
+                try:
+                    async with asyncio.timeout(self.config.timeout):
+                        async with asyncio.TaskGroup() as group:
+                            for part in (parts.stt, parts.tts, parts.vad):
+                                group.create_task(part.start())
+                        await self.connect()
+                        await self._records.start()
+                except* BackendError as group_error:
+                    await self._close_parts()
+                    raise _only(group_error) from group_error
+                except* TimeoutError as group_error:
+                    await self._close_parts()
+                    raise PipelineError(
+                        "start",
+                        "timeout",
+                        f"provider {self.name!r} was not ready in {self.config.timeout:g} s",
+                    ) from group_error
+            self._running = True
+
+    async def stop(self) -> None:
+        """Ends all sessions, each within its deadline, and frees everything; idempotent."""
+        async with self._starting:
+            if not self._running:
+                return
+            self._running = False
+            with span("backend.Stop", enabled=self.config.enable_tracing, provider=self.name):
+                sessions = list(self._sessions.values())
+                if sessions:
+                    await asyncio.wait(
+                        [asyncio.create_task(s.stop("backend_stopped")) for s in sessions], timeout=5.0
+                    )
+                self._sessions.clear()
+                await self.disconnect()
+                await self._records.close()
+                await self._close_parts()
+                self._make_parts()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # --- sessions ------------------------------------------------------------------------------------------
+
+    async def create_session(self, config: SessionConfig) -> Session:
+        """Makes a session for one user; call its `start` to begin.
+
+        Raises:
+            AuthError: ``authentication_failed`` or ``authorization_failed`` from the auth hook.
+            CapacityError: ``rate_limit_exceeded`` or ``session_limit_exceeded``.
+            ConfigError: ``invalid_config`` if nobody answers, or a part does not fit.
+            SessionError: ``session_not_active`` if the backend is not started.
+        """
+        if not self._running:
+            raise SessionError(
+                "create_session",
+                "session_not_active",
+                "the backend is not started: call start() or use async with",
+            )
+        started = asyncio.get_running_loop().time()
+        with (
+            span("backend.CreateSession", enabled=self.config.enable_tracing, provider=self.name),
+            self._metrics.operation("create_session"),
+        ):
+            config = await self._door.admit(config)
+            self._reserve()
+            try:
+                session = await self._create(config)
+            finally:
+                self._reserved -= 1
+        self._metrics.session_created(asyncio.get_running_loop().time() - started)
+        return session
+
+    def _reserve(self) -> None:
+        """Takes a slot before anything remote exists, so that a full backend costs nothing."""
+        limit = self.config.max_concurrent_sessions
+        if limit and len(self._sessions) + self._reserved >= limit:
+            raise CapacityError(
+                "create_session",
+                "session_limit_exceeded",
+                f"maximum concurrent sessions ({limit}) exceeded; try again or raise max_concurrent_sessions",
+                {"limit": limit, "retry_after": 5.0},
+            )
+        self._reserved += 1
+
+    async def _create(self, config: SessionConfig) -> Session:
+        session_id = uuid.uuid4().hex
+        parts = self._require_parts()
+        transport: Transport | None = None
+        try:
+            async with asyncio.timeout(self.config.timeout):
+                transport = await self.make_transport(session_id, config)
+                session = Session(
+                    id=session_id,
+                    config=config,
+                    backend_config=self.config,
+                    parts=parts,
+                    transport=transport,
+                    llm=self._llm,
+                    on_closed=self._on_closed,
+                    on_change=self._records.changed,
+                    on_event=self._metrics.on_event,
+                )
+        except BaseException as error:
+            if transport is not None:
+                await transport.close()
+            if isinstance(error, TimeoutError):
+                raise PipelineError(
+                    "create_session", "timeout", f"the session was not made in {self.config.timeout:g} s"
+                ) from error
+            raise
+        self._sessions[session_id] = session
+        self._records.created(session)
+        return session
+
+    async def _on_closed(self, session: Session, reason: str) -> None:
+        if self._sessions.pop(session.id, None) is not None:
+            self._metrics.session_ended()
+        await self._records.ended(session)
+
+    @property
+    def active_session_count(self) -> int:
+        """Sessions that were created and have not ended."""
+        return len(self._sessions)
+
+    def get_session(self, session_id: str) -> Session:
+        """The session with this id.
+
+        Raises:
+            SessionError: ``session_not_found``.
+        """
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise SessionError("get_session", "session_not_found", f"session '{session_id}' not found")
+        return session
+
+    def list_sessions(self) -> list[Session]:
+        """All sessions that have not ended."""
+        return list(self._sessions.values())
+
+    async def close_session(self, session_id: str) -> None:
+        """Stops a session.
+
+        Raises:
+            SessionError: ``session_not_found``.
+        """
+        await self.get_session(session_id).stop()
+
+    async def health_check(self) -> HealthStatus:
+        """``healthy``, ``degraded`` (90 % of the limit or more) or ``unhealthy`` (not started, unreachable)."""
+        limit, active = self.config.max_concurrent_sessions, self.active_session_count
+        details: dict[str, Any] = {"active_sessions": active, "max_sessions": limit, "provider": self.name}
+        at = asyncio.get_running_loop().time()
+        if not self._running:
+            return HealthStatus("unhealthy", {**details, "reason": "the backend is not started"}, at)
+        try:
+            async with asyncio.timeout(min(5.0, self.config.timeout)):
+                details.update(await self.probe())
+        except (BackendError, TimeoutError) as error:
+            reason = (
+                error.message if isinstance(error, BackendError) else "the platform did not answer in time"
+            )
+            return HealthStatus("unhealthy", {**details, "reason": reason}, at)
+        if limit:
+            details["session_utilization"] = round(active / limit, 3)
+            if active >= _DEGRADED_AT * limit:
+                return HealthStatus("degraded", {**details, "reason": "near the session limit"}, at)
+        return HealthStatus("healthy", details, at)
+
+    # --- parts ---------------------------------------------------------------------------------------------
+
+    def _make_parts(self) -> None:
+        """Resolves every provider named in the config now, so that a wrong name fails at creation."""
+        c = self.config
+        if c.pipeline_type == "s2s":
+            raise ConfigError(
+                "new_backend", "invalid_config", "pipeline_type='s2s' has no provider installed yet"
+            )
+        turn, noise = c.turn_detection_provider, c.noise_cancellation_provider
+        self._parts = Parts(
+            stt=registry_for("stt").create(c.stt_provider, c.stt_config),
+            tts=registry_for("tts").create(c.tts_provider, c.tts_config),
+            vad=registry_for("vad").create(c.vad_provider or "silero", c.vad_config),
+            turn=registry_for("turn").create(turn, c.turn_detection_config) if turn else None,
+            noise=registry_for("noise").create(noise, c.noise_cancellation_config) if noise else None,
+        )
+        self._llm = registry_for("llm").create(c.llm_provider, c.llm_config) if c.llm_provider else None
+
+    def _require_parts(self) -> Parts:
+        assert self._parts is not None
+        return self._parts
+
+    async def _close_parts(self) -> None:
+        parts = self._require_parts()
+        closers: Sequence[Any] = [p for p in (parts.stt, parts.tts, parts.vad, self._llm) if p is not None]
+        for part in closers:
+            try:
+                async with asyncio.timeout(2.0):
+                    await part.close()
+            except Exception as error:  # stopping goes on whatever a plug-in does
+                log.warning("%s did not close: %s", type(part).__name__, type(error).__name__)
+
+
+def _only(group: BaseExceptionGroup[BackendError]) -> BackendError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, BackendError)
+    return error

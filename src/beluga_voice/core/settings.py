@@ -1,0 +1,64 @@
+"""The numbers the turn core decides by. All times in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+__all__ = ["TurnSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """Deadlines and thresholds of a conversation.
+
+    Attributes:
+        min_endpointing_delay: silence after plainly finished words before the turn is taken.
+        max_endpointing_delay: silence after plainly unfinished words before it is taken all the same.
+        final_timeout: how long to wait for a recogniser's final after asking for it, before the newest
+            partial stands in for it.
+        empty_turn_timeout: how long a sound without words keeps the turn open.
+        thinking_timeout: from the decision to the agent's first audio, before the reply is given up.
+        reply_gap_timeout: silence inside a reply (the agent or the voice stalled) before it is given up.
+        allow_interruptions: False lets every reply be heard to its end.
+        duck_after: user speech over the agent for this long lowers its voice.
+        hold_after: … and for this long holds it (silence, nothing lost yet).
+        interrupt_after: … and for this long is an interruption, whatever was said.
+        min_interruption_words: words, other than back-channels, that make an interruption earlier.
+        resume_after: silence after a sound over the agent, with no words that count, until the agent goes on.
+        words_timeout: how long held speech waits for the recogniser's word on a short sound.
+        merge_window: user speech this soon after the decision, before any reply was heard, continues the turn.
+        draining_timeout: how long a graceful stop lets the reply finish.
+        user_away_timeout: silence of both sides after which the session says the user is away; 0 is never.
+        idle_timeout: silence of both sides after which the session ends, so that none is left behind.
+        max_turn: longest user turn before it is taken as it stands.
+    """
+
+    min_endpointing_delay: float = 0.3
+    max_endpointing_delay: float = 2.5
+    final_timeout: float = 1.5
+    empty_turn_timeout: float = 1.0
+    thinking_timeout: float = 30.0
+    reply_gap_timeout: float = 15.0
+    allow_interruptions: bool = True
+    duck_after: float = 0.05
+    hold_after: float = 0.2
+    interrupt_after: float = 0.7
+    min_interruption_words: int = 1
+    resume_after: float = 0.3
+    words_timeout: float = 0.8
+    merge_window: float = 1.5
+    draining_timeout: float = 10.0
+    user_away_timeout: float = 0.0
+    idle_timeout: float = 1800.0
+    max_turn: float = 60.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the header of an event log."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TurnSettings:
+        """The reverse of `to_dict`; unknown names are ignored so that old logs can be read."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in values.items() if k in known})

@@ -1,0 +1,126 @@
+"""One hop from the microphone to VAD and STT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from beluga_voice.audio.levels import rms_dbfs
+from beluga_voice.audio.pcm import downmix
+from beluga_voice.audio.resample import Resampler
+from beluga_voice.core.inputs import SpeechEnded, SpeechStarted
+from beluga_voice.core.voice_activity import VoiceActivity
+from beluga_voice.frames import AudioFrame
+from beluga_voice.interfaces import NoiseFilter, SttStream, VadStream
+from beluga_voice.pipeline.timeline import Timeline
+
+__all__ = ["EAR_RATE", "Ear"]
+
+# What VAD and recognisers take; audio is resampled to it once.
+EAR_RATE = 16_000
+_LEVEL_EVERY = 0.1
+
+
+class Listener(Protocol):
+    """Who is told what the ear hears."""
+
+    def on_voice(self, event: SpeechStarted | SpeechEnded) -> None:
+        """A voice began or ended."""
+        ...
+
+    def on_audio_time(self, at: float) -> None:
+        """The VAD has judged the audio up to ``at``."""
+        ...
+
+    def on_level(self, dbfs: float, probability: float) -> None:
+        """About ten times a second."""
+        ...
+
+
+class Ear:
+    """The user's audio of one session.
+
+    Args:
+        timeline: stamps the audio.
+        listener: is told what was heard.
+        stt: fed with all audio.
+        open_vad: makes the VAD stream.
+        window: VAD window in samples at 16 kHz.
+        noise: filter before both, or None.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        listener: Listener,
+        stt: SttStream,
+        open_vad: Callable[[Callable[[float, float], None]], VadStream],
+        window: int,
+        noise: NoiseFilter | None = None,
+    ) -> None:
+        self._timeline = timeline
+        self._listener = listener
+        self._stt = stt
+        self._noise = noise
+        self._activity = VoiceActivity()
+        self._window_bytes = window * 2
+        self._window_seconds = window / EAR_RATE
+        self._vad = open_vad(self._on_window)
+        self._pending = bytearray()
+        self._resampler: Resampler | None = None
+        self._rate = EAR_RATE
+        self._level_at = 0.0
+        self._probability = 0.0
+        self._want_level = False
+
+    @property
+    def voiced(self) -> bool:
+        """Whether the user is speaking now."""
+        return self._activity.voiced
+
+    def want_level(self) -> None:
+        """Someone asked for levels; measuring begins."""
+        self._want_level = True
+
+    def hear(self, frame: AudioFrame) -> None:
+        """Takes one frame of any rate and channel count."""
+        end = self._timeline.stamp(frame.duration)
+        if self._noise is not None:
+            frame = self._noise.process(frame)
+        pcm = downmix(frame.data, frame.channels)
+        if frame.sample_rate != EAR_RATE:
+            pcm = self._resample(pcm, frame.sample_rate)
+        if not pcm:
+            return
+        self._stt.push(pcm, end)
+        self._pending += pcm
+        size = self._window_bytes
+        while len(self._pending) >= size:
+            window = bytes(self._pending[:size])
+            del self._pending[:size]
+            self._vad.push(window, end - len(self._pending) / (2 * EAR_RATE))
+        if self._want_level and end - self._level_at >= _LEVEL_EVERY:
+            self._level_at = end
+            self._listener.on_level(rms_dbfs(pcm), self._probability)
+
+    def use(self, stt: SttStream) -> None:
+        """Feeds another recogniser from now on, in the middle of speech if need be."""
+        self._stt = stt
+        if self._activity.voiced:
+            stt.speech_started(self._timeline.audio_end)
+
+    def close(self) -> None:
+        """Stops judging; the recogniser is closed by its owner."""
+        self._vad.close()
+
+    def _resample(self, pcm: bytes, rate: int) -> bytes:
+        if self._resampler is None or self._rate != rate:
+            self._resampler, self._rate = Resampler(rate, EAR_RATE), rate
+        return self._resampler.process(pcm)
+
+    def _on_window(self, probability: float, at: float) -> None:
+        self._probability = probability
+        event = self._activity.push(probability, at, self._window_seconds)
+        if event is not None:
+            self._listener.on_voice(event)
+        self._listener.on_audio_time(at)

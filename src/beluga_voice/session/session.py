@@ -1,0 +1,546 @@
+"""A session: one person, one agent, from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from beluga_voice import events as ev
+from beluga_voice.config import Config, SessionConfig
+from beluga_voice.core import inputs as inp
+from beluga_voice.core.conversation import State
+from beluga_voice.errors import BackendError, ConfigError, FormatError, SessionError
+from beluga_voice.frames import AudioFrame
+from beluga_voice.interfaces import LLM, Brain, ChatMessage, Transport, UserTurn
+from beluga_voice.pipeline.cascade import Cascade
+from beluga_voice.pipeline.parts import Parts, PipelineOptions
+from beluga_voice.pipeline.timeline import Timeline
+from beluga_voice.session.audio_out import Clips, ReceiveQueue, TransportSink
+from beluga_voice.session.brains import make_brain
+from beluga_voice.session.broadcast import Broadcast
+from beluga_voice.session.context import TurnContext
+from beluga_voice.session.event_log import EventLog
+from beluga_voice.session.history import History
+from beluga_voice.session.metrics import MetricsCollector, SessionMetrics
+
+__all__ = ["Session"]
+
+log = logging.getLogger(__name__)
+
+STOP_DEADLINE = 2.0
+# process_audio may run this far ahead of real time; then it waits, so a file can simply be poured in.
+_MAX_LEAD = 0.1
+_FRAME_SECONDS = 0.02
+
+Phase = Literal["new", "starting", "live", "closing", "closed"]
+
+
+class LoopClock:
+    """The event loop's own clock, so that a session on a virtual loop lives in virtual time."""
+
+    def now(self) -> float:
+        """The current time in seconds."""
+        return asyncio.get_running_loop().time()
+
+
+class Session:
+    """One conversation. Made by ``backend.create_session``.
+
+    Args:
+        id: unique in the process and beyond.
+        config: the session's settings.
+        backend_config: the backend's settings.
+        parts: the backend's providers.
+        transport: carries the audio, or None to move it by `process_audio` and `receive_audio`.
+        llm: for an `Agent` that has none of its own.
+        on_closed: awaited once, when everything is released.
+        on_change: told when something a store should remember has changed.
+        on_event: told every event, e.g. to count it.
+        history: of an earlier part of this conversation.
+    """
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        config: SessionConfig,
+        backend_config: Config,
+        parts: Parts,
+        transport: Transport | None,
+        llm: LLM | None,
+        on_closed: Callable[[Session, str], Awaitable[None]] | None = None,
+        on_change: Callable[[Session], None] | None = None,
+        on_event: Callable[[ev.SessionEvent], None] | None = None,
+        history: tuple[ChatMessage, ...] = (),
+    ) -> None:
+        self.id = id
+        self.user_id = config.user_id
+        self.input_sample_rate = config.input_sample_rate
+        self._config = config
+        self._backend_config = backend_config
+        self._parts = parts
+        self._transport = transport
+        self._llm = llm
+        self._on_closed = on_closed
+        self._on_change = on_change
+        self._metadata: dict[str, Any] = dict(config.metadata)
+        self._broadcast = Broadcast()
+        self._history = History(history)
+        self._metrics = MetricsCollector()
+        self._broadcast.listen(self._metrics.on_event)
+        if on_event is not None:
+            self._broadcast.listen(on_event)
+        self._brain: Brain = make_brain(config.agent, config.agent_callback, llm, self._on_tool)
+        self._phase: Phase = "new"
+        self._timeline: Timeline | None = None
+        self._cascade: Cascade | None = None
+        self._log: EventLog | None = None
+        self._start_task: asyncio.Task[None] | None = None
+        self._finish_task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._done = asyncio.Event()
+        self._turn_in_hand = 0
+        self._clips = Clips()
+        rate = config.output_sample_rate or (transport.output_sample_rate if transport else 0)
+        self.output_sample_rate = rate or parts.tts.sample_rate
+        self._sink = TransportSink(transport) if transport is not None else ReceiveQueue()
+
+    # --- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ev.AgentState:
+        """Where the conversation stands: ``starting``, ``listening``, ``user_speaking`` … ``closed``."""
+        if self._phase in ("new", "starting"):
+            return "starting"
+        if self._phase == "closed" or self._cascade is None:
+            return "closed"
+        return self._cascade.turns.state.value  # type: ignore[return-value]
+
+    @property
+    def persistence_status(self) -> Literal["active", "completed"]:
+        """``active`` until the session has ended."""
+        return "completed" if self._phase == "closed" else "active"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A copy of the session's metadata."""
+        return dict(self._metadata)
+
+    @property
+    def history(self) -> tuple[ChatMessage, ...]:
+        """What the user said and heard, oldest first."""
+        return self._history.messages
+
+    @property
+    def metrics(self) -> SessionMetrics:
+        """Counts and latencies so far."""
+        dropped = self._sink.dropped if isinstance(self._sink, ReceiveQueue) else 0
+        return self._metrics.snapshot(dropped_frames=dropped, tasks=self.task_count)
+
+    @property
+    def task_count(self) -> int:
+        """Asyncio tasks that belong to this session now."""
+        own = sum(not t.done() for t in self._tasks)
+        return own + (self._cascade.task_count if self._cascade else 0)
+
+    def update_metadata(self, changes: dict[str, Any]) -> None:
+        """Merges ``changes`` into the metadata."""
+        self._metadata.update(changes)
+        self._changed()
+
+    def set_agent_callback(self, callback: Any) -> None:
+        """Answers with ``callback`` from the next turn on.
+
+        Raises:
+            ConfigError: ``invalid_config`` if it is not an async function of (transcript).
+        """
+        self._brain = make_brain(None, callback, self._llm, self._on_tool)
+
+    def set_agent(self, agent: Any) -> None:
+        """Answers with ``agent`` from the next turn on."""
+        self._brain = make_brain(agent, None, self._llm, self._on_tool)
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Opens the recogniser, begins to listen and says the greeting.
+
+        Raises:
+            SessionError: ``session_already_active`` if it was started before.
+            BackendError: if a part cannot be opened; the session is then closed.
+        """
+        if self._phase != "new":
+            raise SessionError("start", "session_already_active", f"session '{self.id}' was started before")
+        self._phase = "starting"
+        self._start_task = asyncio.create_task(self._open(), name=f"{self.id}:start")
+        try:
+            await asyncio.shield(self._start_task)
+        except asyncio.CancelledError:
+            await self.stop("canceled")
+            if self._start_task.cancelled() and not _being_cancelled():
+                raise SessionError(
+                    "start", "session_not_active", f"session '{self.id}' was stopped while it started"
+                ) from None
+            raise
+        except BackendError as error:
+            self._emit_error(error, "session")
+            self._finish("error", error.code)
+            await self.wait_closed()
+            raise
+        finally:
+            self._start_task = None
+
+    async def _open(self) -> None:
+        config, backend = self._config, self._backend_config
+        self._timeline = Timeline(LoopClock())
+        turn = (config.turn or backend.turn).to_core(thinking_timeout=backend.timeout + 1.0)
+        options = PipelineOptions(
+            brain=self._brain,
+            turn=turn,
+            latency_target=backend.latency_target,
+            language=config.language,
+            phrases=config.phrases,
+            error_reply=config.error_reply,
+            max_retries=backend.max_retries,
+            retry_delay=backend.retry_delay,
+            processors=backend.custom_processors,
+            session_id=self.id,
+            metadata=self._metadata,
+            output_sample_rate=self.output_sample_rate,
+        )
+        if config.event_log is not None:
+            self._log = EventLog(config.event_log, self.id, turn)
+            self._broadcast.listen(self._log.event)
+        self._cascade = Cascade(self._parts, options, self, self._sink, self._timeline, backend.timeout)
+        await self._cascade.start()
+        self._phase = "live"
+        if self._transport is not None:
+            self._transport.on_control(self._on_control)
+            self._tasks.append(
+                asyncio.create_task(self._read_transport(self._transport), name=f"{self.id}:recv")
+            )
+            events = self._broadcast.subscribe()
+            self._tasks.append(
+                asyncio.create_task(self._send_events(self._transport, events), name=f"{self.id}:events")
+            )
+        self.emit(ev.StateEvent(at=0.0, state="listening", previous="starting"))
+        greeting = self._brain.greeting() if config.greeting is None else config.greeting
+        if greeting:
+            self._cascade.tell(inp.SayRequested(greeting))
+
+    async def stop(self, reason: str = "stopped", *, graceful: bool = False) -> None:
+        """Ends the session; returns when everything is released, within 2 s unless ``graceful``.
+
+        Safe from any state and any number of times.
+
+        Args:
+            reason: told in the `ClosedEvent`.
+            graceful: let the present reply be heard first (at most ten seconds).
+        """
+        if self._phase == "starting" and self._start_task is not None:
+            self._start_task.cancel()
+            await asyncio.wait([self._start_task], timeout=STOP_DEADLINE)
+        if self._cascade is not None and self._phase == "live":
+            self._cascade.tell(inp.Stop(reason, graceful))
+            draining = self._cascade.turns.state is State.DRAINING
+        else:
+            draining = False
+        if not draining:
+            self._finish(reason)
+        await self.wait_closed()
+
+    async def wait_closed(self) -> None:
+        """Returns when the session has ended and everything is released."""
+        await self._done.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def closed(self, reason: str) -> None:
+        """The conversation is over (told by the pipeline)."""
+        self._finish(reason)
+
+    def _finish(self, reason: str, code: str = "") -> None:
+        if self._finish_task is None and self._phase != "closed":
+            self._phase = "closing"
+            self._finish_task = asyncio.create_task(self._release(reason, code), name=f"{self.id}:close")
+
+    async def _release(self, reason: str, code: str) -> None:
+        try:
+            async with asyncio.timeout(STOP_DEADLINE):
+                await self._release_parts(reason, code)
+        except TimeoutError:
+            log.warning(
+                "session %s: something did not close in %.0f s and was abandoned", self.id, STOP_DEADLINE
+            )
+        except Exception:
+            log.exception("session %s: closing failed", self.id)
+        finally:
+            self._phase = "closed"
+            if self._log is not None:
+                self._log.close()
+            self._done.set()
+
+    async def _release_parts(self, reason: str, code: str) -> None:
+        receiver = self._tasks[0] if self._tasks else None
+        if receiver is not None:
+            receiver.cancel()
+        if self._cascade is not None:
+            await self._cascade.close()
+        self.emit(ev.ClosedEvent(at=self._now(), reason=reason, code=code))
+        if isinstance(self._sink, ReceiveQueue):
+            self._sink.close()
+        if len(self._tasks) > 1:  # the events task ends by itself once it has sent the last one
+            await asyncio.wait(self._tasks[1:], timeout=0.3)
+        for task in self._tasks:
+            task.cancel()
+        if self._transport is not None:
+            await self._transport.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=0.5)
+        if self._on_closed is not None:
+            self._phase = "closed"
+            await self._on_closed(self, reason)
+
+    # --- audio and words ----------------------------------------------------------------------------------
+
+    async def process_audio(self, pcm: bytes) -> None:
+        """Takes the user's audio: mono s16le at ``input_sample_rate``, any length.
+
+        Audio is heard in real time: more than that waits here, so a whole file can be given at once.
+
+        Raises:
+            FormatError: ``invalid_format`` for an odd number of bytes.
+            SessionError: ``session_not_active`` before start and after stop.
+        """
+        cascade, timeline = self._live("process_audio")
+        if not isinstance(pcm, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise FormatError(
+                "process_audio", "invalid_format", f"pcm must be bytes, got {type(pcm).__name__}"
+            )
+        if len(pcm) % 2:
+            raise FormatError(
+                "process_audio",
+                "invalid_format",
+                f"{len(pcm)} bytes are not whole 16-bit samples; send s16le PCM",
+            )
+        size = int(self.input_sample_rate * _FRAME_SECONDS) * 2
+        for start in range(0, len(pcm), size):
+            await cascade.hear(AudioFrame(bytes(pcm[start : start + size]), self.input_sample_rate))
+            if timeline.lead > _MAX_LEAD:
+                await asyncio.sleep(timeline.lead - _MAX_LEAD + _FRAME_SECONDS)
+                if self._phase != "live":
+                    return
+
+    async def receive_audio(self) -> AsyncIterator[AudioFrame]:
+        """The agent's voice in frames of 20 ms, paced in real time; nothing while the agent is silent.
+
+        Raises:
+            ConfigError: ``invalid_config`` if a transport carries the audio.
+        """
+        if not isinstance(self._sink, ReceiveQueue):
+            raise ConfigError(
+                "receive_audio", "invalid_config", "the session's transport carries the agent's audio"
+            )
+        async for frame in self._sink:
+            yield frame
+
+    def events(self, *, levels: bool = False) -> AsyncIterator[ev.SessionEvent]:
+        """What happens, from the beginning (the latest 256) to the `ClosedEvent`.
+
+        Args:
+            levels: also the user's loudness, ten times a second.
+        """
+        if levels and self._cascade is not None:
+            self._cascade.want_level()
+        return self._broadcast.subscribe(levels=levels)
+
+    async def say(self, text: str, *, interruptible: bool = True) -> None:
+        """Lets the agent speak ``text`` as soon as both sides are silent.
+
+        Raises:
+            SessionError: ``session_not_active`` before start and after stop.
+        """
+        cascade, _ = self._live("say")
+        if text.strip():
+            cascade.tell(inp.SayRequested(text, interruptible))
+
+    async def send_audio(self, pcm: bytes) -> None:
+        """Plays the application's own audio to the user: mono s16le at ``output_sample_rate``.
+
+        It is spoken like `say`: in turn, and the user may interrupt it. Calls in quick succession are one clip.
+
+        Raises:
+            FormatError: ``invalid_format`` for an odd number of bytes.
+            SessionError: ``session_not_active`` before start and after stop.
+        """
+        cascade, _ = self._live("send_audio")
+        marker = await self._clips.add(AudioFrame(pcm, self.output_sample_rate))
+        if marker:
+            cascade.tell(inp.SayRequested(marker))
+
+    async def send_text(self, text: str) -> None:
+        """A turn of the user that was typed, not spoken.
+
+        Raises:
+            SessionError: ``session_not_active`` before start and after stop.
+        """
+        cascade, _ = self._live("send_text")
+        if text.strip():
+            cascade.tell(inp.TypedText(text.strip()))
+
+    # --- owner of the pipeline ----------------------------------------------------------------------------
+
+    def emit(self, event: ev.SessionEvent) -> None:
+        """Sends an event to all subscribers."""
+        self._broadcast.send(event)
+
+    def record(self, kind: str, now: float, value: Any) -> None:
+        """Writes a line of the event log, if there is one."""
+        if self._log is not None:
+            self._log.record(kind, now, value)
+
+    def user_said(self, turn: int, text: str, at: float) -> None:
+        """A turn becomes history."""
+        self._history.user(turn, text, at)
+        self._changed()
+
+    def user_took_back(self, turn: int) -> None:
+        """The user went on: the turn leaves the history again."""
+        self._history.take_back(turn)
+
+    def agent_said(self, turn: int, text: str, at: float, interrupted: bool) -> None:
+        """What was heard becomes history."""
+        self._history.agent(turn, text, at, interrupted=interrupted)
+        self._changed()
+
+    def answer(self, turn: UserTurn, reply: int) -> AsyncIterator[Any]:
+        """The agent's words on ``turn``."""
+        cascade = self._cascade
+        assert cascade is not None
+        self._turn_in_hand = turn.number
+
+        def end(reason: str) -> None:
+            cascade.tell(inp.Stop(reason, graceful=True))
+
+        context = TurnContext(
+            session_id=self.id,
+            user_id=self.user_id,
+            metadata=self._metadata,
+            turn=turn,
+            history=lambda: self._history.messages,
+            say=lambda text: cascade.say_now(reply, text),
+            end=end,
+        )
+        return self._brain.reply(turn, context)
+
+    def say_pieces(self, text: str) -> AsyncIterator[Any]:
+        """What a `SayRequested` speaks: its text, or the clip it stands for."""
+        return self._clips.play(text)
+
+    def _on_tool(self, call_id: str, name: str, phase: Any, arguments: dict[str, Any], result: str) -> None:
+        if self._cascade is not None and phase == "started":
+            self._cascade.tell(inp.ToolStarted(self._cascade.turns.c.reply))
+        self.emit(
+            ev.ToolEvent(
+                at=self._now(),
+                turn=self._turn_in_hand,
+                call_id=call_id,
+                name=name,
+                phase=phase,
+                arguments=arguments,
+                result=result,
+            )
+        )
+
+    # --- transport ----------------------------------------------------------------------------------------
+
+    async def _read_transport(self, transport: Transport) -> None:
+        assert self._cascade is not None
+        try:
+            async for frame in transport.recv():
+                await self._cascade.hear(frame)
+        except BackendError as error:
+            self._emit_error(error, "transport")
+        except Exception as error:  # a transport may fail in any way
+            log.exception("session %s: transport failed", self.id)
+            self._emit_error(
+                BackendError("recv", "connection_failed", f"the transport failed: {type(error).__name__}"),
+                "transport",
+            )
+        if self._phase == "live":
+            self._cascade.tell(inp.Stop("transport_lost"))
+
+    async def _send_events(self, transport: Transport, events: AsyncIterator[ev.SessionEvent]) -> None:
+        async for event in events:
+            try:
+                async with asyncio.timeout(5.0):
+                    await transport.send_event(ev.to_dict(event))
+            except Exception as error:
+                log.debug("session %s: event not sent: %s", self.id, type(error).__name__)
+
+    def _on_control(self, message: Any) -> None:
+        if self._cascade is None or self._phase != "live":
+            return
+        match message.get("type"):
+            case "text" if str(message.get("text", "")).strip():
+                self._cascade.tell(inp.TypedText(str(message["text"]).strip()))
+            case "dtmf":
+                self.emit(ev.DtmfEvent(at=self._now(), digit=str(message.get("digit", ""))))
+            case "stop":
+                self._cascade.tell(inp.Stop("stopped"))
+            case "transport":
+                self.emit(
+                    ev.TransportEvent(
+                        at=self._now(), state=message["state"], reason=str(message.get("reason", ""))
+                    )
+                )
+            case "participant":
+                self.emit(
+                    ev.ParticipantEvent(
+                        at=self._now(),
+                        identity=str(message.get("identity", "")),
+                        phase=str(message.get("phase", "")),
+                        data=dict(message.get("data", {})),
+                    )
+                )
+            case _:
+                log.debug("session %s: unknown control message %s", self.id, message.get("type"))
+
+    # --- small --------------------------------------------------------------------------------------------
+
+    def _live(self, op: str) -> tuple[Cascade, Timeline]:
+        if self._phase != "live" or self._cascade is None or self._timeline is None:
+            remedy = (
+                "call start() first" if self._phase in ("new", "starting") else "it has ended; create another"
+            )
+            raise SessionError(op, "session_not_active", f"session '{self.id}' is not active: {remedy}")
+        return self._cascade, self._timeline
+
+    def _now(self) -> float:
+        return self._timeline.now() if self._timeline is not None else 0.0
+
+    def _emit_error(self, error: BackendError, stage: str) -> None:
+        self.emit(
+            ev.ErrorEvent(
+                at=self._now(), code=error.code, message=error.message, stage=stage, retryable=error.retryable
+            )
+        )
+
+    def _changed(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self)
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,1 @@
+"""Remember sessions across a restart."""

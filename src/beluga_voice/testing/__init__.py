@@ -1,0 +1,1 @@
+"""Fakes that behave: virtual time, scripted providers, simulators and probes, for our tests and yours."""
