@@ -1,0 +1,1 @@
+"""Agents: instructions, tools and hand-offs."""

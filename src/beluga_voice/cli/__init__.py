@@ -1,0 +1,15 @@
+"""The command line: ``beluga-voice demo | talk | serve | providers | doctor | replay``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 1 failed, 2 wrong use or configuration."""
+    from beluga_voice.cli.app import run
+
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))

@@ -1,0 +1,1 @@
+"""Vendors: one file each, reached only through the registry."""

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket doors, as a mountable ASGI application."""

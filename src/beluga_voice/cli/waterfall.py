@@ -1,0 +1,33 @@
+"""A turn's latency as a row of bars."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from beluga_voice.events import MetricsEvent
+
+__all__ = ["waterfall"]
+
+_STAGES = (("endpointing", "cyan"), ("llm", "magenta"), ("tts", "yellow"), ("playout", "green"))
+_WIDTH = 40
+
+
+def waterfall(event: MetricsEvent) -> Text:
+    """One line: a bar whose parts are the stages, the total, the target, and each stage in milliseconds."""
+    total = event.total or 0.0
+    scale = _WIDTH / max(total, event.target, 0.001)
+    line = Text("    ")
+    used = 0
+    for name, colour in _STAGES:
+        seconds: float = getattr(event, name) or 0.0
+        cells = round(seconds * scale)
+        line.append("█" * cells, style=colour)
+        used += cells
+    line.append("·" * max(0, _WIDTH - used), style="dim")
+    met = total <= event.target
+    line.append(f" {total * 1000:4.0f} ms", style="bold green" if met else "bold yellow")
+    line.append(f" of {event.target * 1000:.0f}", style="dim")
+    for name, colour in _STAGES:
+        seconds = getattr(event, name) or 0.0
+        line.append(f"  {name} {seconds * 1000:.0f}", style=colour)
+    return line
