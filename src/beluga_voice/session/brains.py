@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from beluga_voice.agents.agent import Agent
-from beluga_voice.agents.brain import AgentBrain
 from beluga_voice.agents.callback import CallbackBrain
 from beluga_voice.errors import ConfigError
 from beluga_voice.interfaces import LLM, Brain
@@ -30,6 +28,9 @@ def make_brain(agent: Any, callback: Any, llm: LLM | None, on_tool: ToolListener
             "invalid_config",
             "either agent_callback or agent must be set: who should answer?",
         )
+    from beluga_voice.agents.agent import Agent  # pydantic schemas of tools are not needed for a callback
+    from beluga_voice.agents.brain import AgentBrain
+
     if not isinstance(agent, Agent):
         raise ConfigError(
             "create_session",

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 STOP_DEADLINE = 2.0
 # process_audio may run this far ahead of real time; then it waits, so a file can simply be poured in.
-_MAX_LEAD = 0.1
+_MAX_LEAD = 0.02
 _FRAME_SECONDS = 0.02
 
 Phase = Literal["new", "starting", "live", "closing", "closed"]
