@@ -34,6 +34,7 @@ __all__ = [
     "PipelineError",
     "SessionError",
     "error_for_code",
+    "first_error",
     "missing_extra",
 ]
 
@@ -150,6 +151,14 @@ CODES: Mapping[str, type[BackendError]] = MappingProxyType(
 def error_for_code(op: str, code: str, message: str, **details: Any) -> BackendError:
     """Builds the error of the class that belongs to ``code`` (one of `CODES`)."""
     return CODES[code](op, code, message, details)
+
+
+def first_error(group: BaseExceptionGroup[BackendError]) -> BackendError:
+    """The first error inside a group that holds only errors of this library."""
+    error: BackendError | BaseExceptionGroup[BackendError] = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def missing_extra(op: str, feature: str, extra: str) -> ConfigError:

@@ -254,9 +254,15 @@ class Context(Protocol):
 
 
 class Brain(Protocol):
-    """Turns a user's turn into words; what `agent_callback` and `Agent` both become."""
+    """Turns a user's turn into words; what `agent_callback` and `Agent` both become.
 
-    phrases: Sequence[str]
+    It may also have ``async start()``, awaited before the session begins to listen, and ``async close()``.
+    """
+
+    @property
+    def phrases(self) -> Sequence[str]:
+        """What users are expected to say."""
+        ...
 
     def reply(self, turn: UserTurn, context: Context) -> AsyncIterator[str]:
         """Yields pieces of text; closing the iterator (barge-in) must stop all work behind it."""

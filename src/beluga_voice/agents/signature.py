@@ -100,7 +100,7 @@ def is_async(function: Callable[..., Any]) -> bool:
     target: Any = inspect.unwrap(function)
     while hasattr(target, "func") and hasattr(target, "keywords"):
         target = inspect.unwrap(target.func)
-    candidates = (target, getattr(cast("Any", type(target)), "__call__", None))
+    candidates = (target, getattr(cast("Any", type(target)), "__call__", None))  # noqa: B004
     return any(inspect.iscoroutinefunction(c) or inspect.isasyncgenfunction(c) for c in candidates)
 
 

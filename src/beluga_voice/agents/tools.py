@@ -16,12 +16,13 @@ import logging
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from beluga_voice.agents.signature import Signature, first_paragraph, inspect_tool
+from beluga_voice.agents.threads import ToolThreads
 from beluga_voice.errors import ConfigError
 from beluga_voice.interfaces import Context, ToolSpec
 
@@ -33,10 +34,8 @@ __all__ = ["RunnableTool", "Tool", "ToolOutcome", "tool"]
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 _MAX_RESULT = 16_000  # characters told to the model
+_threads = ToolThreads()
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +132,9 @@ class Tool:
             )
         if self._signature.context_name:
             values[self._signature.context_name] = context
+        deadline = asyncio.timeout(self.timeout)
         try:
-            async with asyncio.timeout(self.timeout) as deadline:
+            async with deadline:
                 result = await self._work(values)
         except TimeoutError as error:
             if deadline.expired():
@@ -165,13 +165,13 @@ class Tool:
 
 
 @overload
-def tool(function: Callable[P, R], /) -> Tool: ...
+def tool(function: Callable[..., Any], /) -> Tool: ...
 
 
 @overload
 def tool(
     *, name: str = "", description: str = "", timeout: float = 10.0
-) -> Callable[[Callable[P, R]], Tool]: ...
+) -> Callable[[Callable[..., Any]], Tool]: ...
 
 
 def tool(
@@ -203,7 +203,7 @@ def as_text(result: object) -> str:
 
 async def _in_thread(call: Callable[[], Any]) -> Any:
     loop, around = asyncio.get_running_loop(), contextvars.copy_context()
-    return await loop.run_in_executor(None, around.run, call)
+    return await loop.run_in_executor(_threads, around.run, call)
 
 
 async def _awaited(call: Callable[[], Any]) -> Any:

@@ -15,7 +15,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from beluga_voice.config import Config, SessionConfig, TransportConfig
-from beluga_voice.errors import BackendError, CapacityError, ConfigError, PipelineError, SessionError
+from beluga_voice.errors import (
+    BackendError,
+    CapacityError,
+    ConfigError,
+    PipelineError,
+    SessionError,
+    first_error,
+)
 from beluga_voice.interfaces import LLM, Capabilities, HealthStatus, Transport
 from beluga_voice.observe.metrics import BackendMetrics
 from beluga_voice.observe.tracing import span
@@ -104,7 +111,7 @@ class Backend:
                         await self._records.start()
                 except* BackendError as group_error:
                     await self._close_parts()
-                    raise _only(group_error) from group_error
+                    raise first_error(group_error) from group_error
                 except* TimeoutError as group_error:
                     await self._close_parts()
                     raise PipelineError(
@@ -300,11 +307,3 @@ class Backend:
                     await part.close()
             except Exception as error:  # stopping goes on whatever a plug-in does
                 log.warning("%s did not close: %s", type(part).__name__, type(error).__name__)
-
-
-def _only(group: BaseExceptionGroup[BackendError]) -> BackendError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, BackendError)
-    return error

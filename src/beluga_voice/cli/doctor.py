@@ -124,7 +124,7 @@ def _configuration(path: Path | None) -> list[Finding]:
     names = sorted(k for k in os.environ if k.startswith(ENV_PREFIX))
     out = [Finding("environment", "ok", ", ".join(names) or f"no {ENV_PREFIX}… variables")]
     try:
-        loaded = Config.load(path, **({} if path else {"provider": "embedded"}))
+        loaded = Config.load(path) if path else Config.load(provider="embedded")
         out.append(Finding("configuration", "ok", f"provider {loaded.provider}"))
     except BackendError as error:
         out.append(Finding("configuration", "fail", error.message, "correct the named field"))

@@ -173,33 +173,45 @@ async def _listen(session: Session, track: Track) -> None:
 
 async def _watch(session: Session, result: Talk, console: Console) -> None:
     async for event in session.events():
-        match event:
-            case ev.TranscriptEvent(final=True):
-                console.print(Text.assemble(("  you  ", "bold cyan"), event.text), soft_wrap=True)
-                result.turns.append(
-                    {"turn": event.turn, "user": event.text, "agent": "", "interrupted": False}
-                )
-            case ev.AgentTextEvent(final=True):
-                console.print(Text.assemble(("agent  ", "bold green"), event.text), soft_wrap=True)
-                for turn in result.turns:
-                    if turn["turn"] == event.turn:
-                        turn["agent"] = event.text
-            case ev.MetricsEvent():
-                console.print(waterfall(event))
-                for turn in result.turns:
-                    if turn["turn"] == event.turn:
-                        turn["metrics"] = ev.to_dict(event)
-            case ev.InterruptionEvent():
-                console.print(Text("       (interrupted)", style="yellow"))
-                for turn in result.turns:
-                    turn["interrupted"] = turn["interrupted"] or turn["turn"] == event.turn
-            case ev.ToolEvent(phase="ended"):
-                console.print(Text(f"       {event.name} → {event.result}", style="dim"), soft_wrap=True)
-            case ev.ErrorEvent():
-                console.print(Text(f"error  {event.message} [{event.code}]", style="red"), soft_wrap=True)
-                result.errors.append(ev.to_dict(event))
-            case _:
-                pass
+        _note(event, result)
+        line = _line(event)
+        if line is not None:
+            console.print(line, soft_wrap=True)
+
+
+def _note(event: ev.SessionEvent, result: Talk) -> None:
+    """Adds an event to the result."""
+    if isinstance(event, ev.TranscriptEvent) and event.final:
+        result.turns.append({"turn": event.turn, "user": event.text, "agent": "", "interrupted": False})
+    elif isinstance(event, ev.ErrorEvent):
+        result.errors.append(ev.to_dict(event))
+    elif isinstance(event, ev.AgentTextEvent | ev.MetricsEvent | ev.InterruptionEvent):
+        for turn in (t for t in result.turns if t["turn"] == event.turn):
+            if isinstance(event, ev.MetricsEvent):
+                turn["metrics"] = ev.to_dict(event)
+            elif isinstance(event, ev.InterruptionEvent):
+                turn["interrupted"] = True
+            elif event.final:
+                turn["agent"] = event.text
+
+
+def _line(event: ev.SessionEvent) -> Text | None:
+    """How an event is shown, if at all."""
+    match event:
+        case ev.TranscriptEvent(final=True):
+            return Text.assemble(("  you  ", "bold cyan"), event.text)
+        case ev.AgentTextEvent(final=True):
+            return Text.assemble(("agent  ", "bold green"), event.text)
+        case ev.MetricsEvent():
+            return waterfall(event)
+        case ev.InterruptionEvent():
+            return Text("       (interrupted)", style="yellow")
+        case ev.ToolEvent(phase="ended"):
+            return Text(f"       {event.name} → {event.result}", style="dim")
+        case ev.ErrorEvent():
+            return Text(f"error  {event.message} [{event.code}]", style="red")
+        case _:
+            return None
 
 
 def _write(out: Path, track: Track, user: bytes, seconds: float, *, stereo: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from beluga_voice.audio.pcm import downmix
 from beluga_voice.audio.resample import Resampler
 from beluga_voice.core.clauses import ClauseSplitter
-from beluga_voice.errors import AgentError, BackendError, PipelineError
+from beluga_voice.errors import AgentError, BackendError, PipelineError, first_error
 from beluga_voice.frames import AudioFrame
 from beluga_voice.interfaces import TTS
 from beluga_voice.pipeline.channel import Channel
@@ -89,7 +89,7 @@ class Reply:
                 group.create_task(self._generate())
                 group.create_task(self._synthesise())
         except* BackendError as failure:
-            self.events.error(_first(failure), "tts")
+            self.events.error(first_error(failure), "tts")
             self.events.failed(self.number)
         else:
             self.events.ended(self.number, self.mouth.end(self.number))
@@ -250,10 +250,3 @@ async def _close(iterator: AsyncIterator[Any]) -> None:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(1.0):
                 await aclose()
-
-
-def _first(group: BaseExceptionGroup[BackendError]) -> BackendError:
-    error: BackendError | BaseExceptionGroup[BackendError] = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -12,7 +12,7 @@ from beluga_voice import events as ev
 from beluga_voice.config import Config, SessionConfig
 from beluga_voice.core import inputs as inp
 from beluga_voice.core.conversation import State
-from beluga_voice.errors import BackendError, ConfigError, FormatError, SessionError
+from beluga_voice.errors import BackendError, ConfigError, FormatError, SessionError, first_error
 from beluga_voice.frames import AudioFrame
 from beluga_voice.interfaces import LLM, Brain, ChatMessage, Transport, UserTurn
 from beluga_voice.pipeline.cascade import Cascade
@@ -94,6 +94,7 @@ class Session:
         if on_event is not None:
             self._broadcast.listen(on_event)
         self._brain: Brain = make_brain(config.agent, config.agent_callback, llm, self._on_tool)
+        self._brains = [self._brain]
         self._phase: Phase = "new"
         self._timeline: Timeline | None = None
         self._cascade: Cascade | None = None
@@ -157,11 +158,15 @@ class Session:
         Raises:
             ConfigError: ``invalid_config`` if it is not an async function of (transcript).
         """
-        self._brain = make_brain(None, callback, self._llm, self._on_tool)
+        self._use_brain(make_brain(None, callback, self._llm, self._on_tool))
 
     def set_agent(self, agent: Any) -> None:
         """Answers with ``agent`` from the next turn on."""
-        self._brain = make_brain(agent, None, self._llm, self._on_tool)
+        self._use_brain(make_brain(agent, None, self._llm, self._on_tool))
+
+    def _use_brain(self, brain: Brain) -> None:
+        self._brain = brain
+        self._brains.append(brain)  # the old one may still be speaking; all are closed at the end
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -215,7 +220,12 @@ class Session:
             self._log = EventLog(config.event_log, self.id, turn)
             self._broadcast.listen(self._log.event)
         self._cascade = Cascade(self._parts, options, self, self._sink, self._timeline, backend.timeout)
-        await self._cascade.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._cascade.start())
+                group.create_task(_optional(self._brain, "start"))
+        except* BackendError as failures:
+            raise first_error(failures) from failures
         self._phase = "live"
         if self._transport is not None:
             self._transport.on_control(self._on_control)
@@ -303,6 +313,8 @@ class Session:
             await asyncio.wait(self._tasks[1:], timeout=0.3)
         for task in self._tasks:
             task.cancel()
+        for brain in self._brains:
+            await _optional(brain, "close")
         if self._transport is not None:
             await self._transport.close()
         if self._tasks:
@@ -539,6 +551,13 @@ class Session:
     def _changed(self) -> None:
         if self._on_change is not None:
             self._on_change(self)
+
+
+async def _optional(brain: Brain, method: str) -> None:
+    """Awaits a method that a brain may have."""
+    found = getattr(brain, method, None)
+    if found is not None:
+        await found()
 
 
 def _being_cancelled() -> bool:

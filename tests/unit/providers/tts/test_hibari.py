@@ -107,6 +107,12 @@ async def test_words_carry_their_times() -> None:
     assert times["$45.50,"] > times["Please"]  # "forty five dollars and fifty cents"
 
 
+async def test_each_word_gets_a_time_also_if_it_has_no_sound() -> None:
+    text = "**Hello** 🙂 there, see https://example.com/x?y now! 👍"
+    chunks = await speak(text)
+    assert [w.text for c in chunks for w in c.words] == text.split()
+
+
 async def test_words_of_numbers_above_the_phoneme_limit() -> None:
     chunks = await speak(" ".join(["eleven thousand"] * 15), speed=2.0)
     assert sum(len(c.words) for c in chunks) == 30

@@ -46,19 +46,30 @@ def test_speakable(text: str, said: str) -> None:
 def test_any_text_becomes_sentences(text: str) -> None:
     said = speakable(text)
     assert all(line == line.strip() and line for line in said.splitlines())
-    for sentence in sentences(said):
+    planned = sentences(text)
+    for sentence in planned:
         assert any(c.isalnum() for c in sentence.text)
         assert len(sentence.text) <= 240
+    assert not planned or [w for s in planned for w in s.words] == text.split()
+
+
+def said(text: str) -> list[tuple[str, float | None]]:
+    return [(s.text, s.pause) for s in sentences(text)]
 
 
 def test_sentences_and_their_pauses() -> None:
-    assert sentences("Dr. Smith is in. Come at nine,") == [
-        ("Dr. Smith is in.", None),
-        ("Come at nine,", 0.18),
-    ]
-    assert sentences("one\ntwo\nthe last that") == [("one", None), ("two", None), ("the last that", 0.04)]
+    assert said("Dr. Smith is in. Come at nine,") == [("Dr. Smith is in.", None), ("Come at nine,", 0.18)]
+    assert said("one\ntwo\nthe last that") == [("one", None), ("two", None), ("the last that", 0.04)]
     assert pause_after('Really?"') is None
     assert pause_after("and so") == 0.04
+
+
+def test_every_word_as_written_belongs_to_a_sentence() -> None:
+    text = "🙂 **Hello** you! See [our page](https://a.example/x_y) now 👍 - it is good. ---"
+    assert [" ".join(s.words) for s in sentences(text)] == [
+        "🙂 **Hello** you!",
+        "See [our page](https://a.example/x_y) now 👍 - it is good. ---",
+    ]
 
 
 def test_long_sentences_are_cut_at_clauses() -> None:

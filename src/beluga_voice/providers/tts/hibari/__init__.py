@@ -17,7 +17,7 @@ from pydantic import Field
 from beluga_voice.config import Settings
 from beluga_voice.errors import PipelineError
 from beluga_voice.frames import SpeechChunk
-from beluga_voice.providers.tts.hibari.text import sentences, speakable
+from beluga_voice.providers.tts.hibari.text import sentences
 from beluga_voice.providers.tts.hibari.timing import within
 from beluga_voice.providers.tts.hibari.voice import (
     SAMPLE_RATE,
@@ -102,19 +102,18 @@ class HibariTTS:
         """Speaks ``text``, sentence by sentence, in pieces of up to 0.2 s.
 
         Markdown, emoji and the paths of web addresses are left out; text with nothing to say yields nothing.
-        A word's times are those of the piece it begins in; its end may lie after that piece.
+        Each word of ``text`` gets its time, in the piece it begins in; its end may lie after that piece.
 
         Raises:
             PipelineError: ``pipeline_error`` if synthesis fails, or after `close`.
         """
-        said = speakable(text)
-        if not said:
+        if not any(c.isalnum() for c in text):
             return
         await self.start()
         voice = self._voice
         assert voice is not None
         loop, settings = asyncio.get_running_loop(), self._settings
-        for sentence in sentences(said):
+        for sentence in sentences(text):
             job = loop.run_in_executor(voice.pool, voice.speak, sentence, settings.speed, settings.seed)
             try:
                 speech = await job

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Any, NamedTuple, cast
 
-__all__ = ["Sentence", "halves", "pause_after", "sentences", "speakable"]
+__all__ = ["Sentence", "bare", "deal", "halves", "pause_after", "sentences", "speakable"]
 
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*(?:[-*_=][ \t]*){3,}$|^[ \t|:-]*\|[ \t|:-]*-[ \t|:-]*$", re.MULTILINE)
@@ -29,10 +31,17 @@ _LONGEST = 240  # characters; the model was made for sentences, and a shorter on
 
 
 class Sentence(NamedTuple):
-    """What is said at once, and for how many seconds to be silent afterwards (None: as the voice does)."""
+    """What is said at once.
+
+    Attributes:
+        text: as it is said.
+        pause: seconds of silence after it; None keeps the voice's own.
+        words: as they were written.
+    """
 
     text: str
     pause: float | None
+    words: tuple[str, ...]
 
 
 def speakable(text: str) -> str:
@@ -53,19 +62,42 @@ def speakable(text: str) -> str:
 
 
 def sentences(text: str) -> list[Sentence]:
-    """The sentences of a `speakable` text, none longer than 240 characters, each with the pause after it."""
+    """What to say of ``text``, sentence by sentence, none longer than 240 characters; may be empty.
+
+    Every word of ``text`` belongs to one of them, also those without sound.
+    """
     from hibari import Hibari
 
     split = cast("Any", Hibari).split_sentences
-    out: list[Sentence] = []
-    for line in text.split("\n"):
+    out: list[tuple[str, float | None]] = []
+    for line in speakable(text).split("\n"):
         parts = [p for s in cast("list[str]", split(line)) for p in _shortened(s.strip()) if _has_words(p)]
-        out += [Sentence(part, pause_after(part)) for part in parts]
-        if parts and out[-1].pause == _OPEN_PAUSE:
-            out[-1] = Sentence(parts[-1], None)  # the line ends here, as an item of a list does
+        out += [(part, pause_after(part)) for part in parts]
+        if parts and out[-1][1] == _OPEN_PAUSE:
+            out[-1] = (parts[-1], None)  # the line ends here, as an item of a list does
     if out:
-        out[-1] = Sentence(out[-1].text, pause_after(out[-1].text))
-    return out
+        out[-1] = (out[-1][0], pause_after(out[-1][0]))
+    words = deal(text.split(), [said.split() for said, _ in out])
+    return [Sentence(said, pause, tuple(w)) for (said, pause), w in zip(out, words, strict=True)]
+
+
+def deal(written: Sequence[str], said: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Deals the words as they were written to the sentences as they are said, in order, leaving none out."""
+    hands: list[list[str]] = [[] for _ in said]
+    owners = [number for number, words in enumerate(said) for _ in words]
+    if not owners:
+        return hands
+    left, right = [bare(w) for w in written], [bare(w) for words in said for w in words]
+    for _, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        for n, word in enumerate(written[a:b]):
+            at = c + n * (d - c) // (b - a) if d > c else max(c - 1, 0)
+            hands[owners[at]].append(word)
+    return hands
+
+
+def bare(word: str) -> str:
+    """The letters and digits of ``word`` in lower case, to compare it with another."""
+    return "".join(c for c in word.lower() if c.isalnum())
 
 
 def pause_after(sentence: str) -> float | None:

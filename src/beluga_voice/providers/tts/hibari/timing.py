@@ -13,6 +13,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 
 from beluga_voice.frames import Word
+from beluga_voice.providers.tts.hibari.text import bare
 
 __all__ = ["DURATIONS", "Span", "align", "with_durations", "within"]
 
@@ -44,7 +45,7 @@ def align(written: Sequence[str], spoken: Sequence[Span]) -> tuple[Word, ...]:
     """
     if not spoken:
         return ()
-    left, right = [_bare(w) for w in written], [_bare(s[0]) for s in spoken]
+    left, right = [bare(w) for w in written], [bare(s[0]) for s in spoken]
     words: list[Word] = []
     for tag, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -71,10 +72,6 @@ def _share(written: Sequence[str], start: float, end: float) -> list[Word]:
         done += len(word)
         edges.append(start + (end - start) * done / total)
     return [Word(w, a, b) for w, (a, b) in zip(written, pairwise(edges), strict=True)]
-
-
-def _bare(word: str) -> str:
-    return "".join(c for c in word.lower() if c.isalnum())
 
 
 def _field(number: int, content: bytes) -> bytes:

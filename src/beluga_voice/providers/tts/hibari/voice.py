@@ -75,34 +75,36 @@ class Voice:
         self.pool = ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="hibari")
         # The first unknown word loads another network, the first sentences are slow: have that done now.
         for text in ("Good morning, this is zyloquent.", "Ready?"):
-            self.speak(Sentence(text, None), 1.0, 0)
+            self.speak(Sentence(text, None, ()), 1.0, 0)
 
     def speak(self, sentence: Sentence, speed: float, seed: int | None) -> Speech:
         """Says one sentence (at most 240 characters); empty if nothing in it can be said. Blocks."""
-        return self._said(sentence.text, sentence.pause, speed, np.random.default_rng(seed))
+        pcm, spans = self._said(sentence.text, sentence.pause, speed, np.random.default_rng(seed))
+        return Speech(pcm, align(sentence.words, spans))
 
-    def _said(self, text: str, pause: float | None, speed: float, rng: np.random.Generator) -> Speech:
+    def _said(
+        self, text: str, pause: float | None, speed: float, rng: np.random.Generator
+    ) -> tuple[bytes, list[Span]]:
         symbols, groups = self._phonemes(text)
         if len(symbols) > _MAX_PHONEMES and (parts := halves(text)) is not None:
-            first = self._said(parts[0], pause_after(parts[0]), speed, rng)
-            second = self._said(parts[1], pause, speed, rng)
-            gap = len(first.data) / 2 / SAMPLE_RATE
-            later = tuple(Word(w.text, w.start + gap, w.end + gap) for w in second.words)
-            return Speech(first.data + second.data, first.words + later)
+            first, early = self._said(parts[0], pause_after(parts[0]), speed, rng)
+            second, late = self._said(parts[1], pause, speed, rng)
+            gap = len(first) / 2 / SAMPLE_RATE
+            return first + second, early + [(word, start + gap, end + gap) for word, start, end in late]
         ids = [0, *(self._vocab[s] for s, _ in symbols), 0]
         if all(group is None for _, group in symbols):
-            return Speech(b"", ())
+            return b"", []
         feed = {"ids": np.asarray([ids], np.int64), "speed": np.asarray([speed], np.float32)}
         outputs: list[Any] = self._session.run(self._outputs, feed)
         wave: NDArray[np.float32] = self._synth(*(o[0] for o in outputs[:6]), rng)
         start, last, end = audible(wave, pause)
-        words: tuple[Word, ...] = ()
+        spans: list[Span] = []
         if len(outputs) > 6:
             frames = np.ravel(outputs[6]).astype(np.float64)
             ends: list[float] = (frames * (len(wave) / frames[-1] / SAMPLE_RATE)).tolist()
-            words = align(text.split(), _spans(symbols, groups, ends, start, last))
+            spans = _spans(symbols, groups, ends, start, last)
         pcm = (np.clip(wave[start:end], -1.0, 1.0) * 32767.0).astype("<i2")
-        return Speech(pcm.tobytes(), words)
+        return pcm.tobytes(), spans
 
     def _phonemes(self, text: str) -> tuple[list[tuple[str, int | None]], list[str]]:
         """Phonemes, each with the number of the word it belongs to (None for pauses), and those words."""
