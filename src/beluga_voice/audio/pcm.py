@@ -7,10 +7,21 @@ from numpy.typing import NDArray
 
 from beluga_voice.errors import FormatError
 
-__all__ = ["Gain", "downmix", "float_to_pcm", "pcm_to_array", "pcm_to_float", "split_frames"]
+__all__ = [
+    "Gain",
+    "array_to_pcm",
+    "downmix",
+    "fade_out",
+    "float_to_pcm",
+    "pcm_to_array",
+    "pcm_to_float",
+    "split_frames",
+]
 
 Int16 = NDArray[np.int16]
 Float32 = NDArray[np.float32]
+
+_LOWEST, _HIGHEST = -32768, 32767
 
 
 def pcm_to_array(pcm: bytes) -> Int16:
@@ -26,32 +37,51 @@ def pcm_to_array(pcm: bytes) -> Int16:
     return np.frombuffer(pcm, dtype="<i2")
 
 
+def array_to_pcm(samples: NDArray[np.floating] | NDArray[np.integer]) -> bytes:
+    """Samples on the 16-bit scale as s16le bytes: rounded to the nearest, clipped where too loud."""
+    return np.clip(np.rint(samples), _LOWEST, _HIGHEST).astype("<i2").tobytes()
+
+
 def pcm_to_float(pcm: bytes) -> Float32:
     """s16le bytes as floats in [−1, 1)."""
     return pcm_to_array(pcm).astype(np.float32) / 32768.0
 
 
 def float_to_pcm(samples: NDArray[np.floating]) -> bytes:
-    """Floats as s16le bytes; what is outside [−1, 1] is clipped."""
-    return np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    """Floats as s16le bytes, the inverse of `pcm_to_float`; what is outside [−1, 1) is clipped."""
+    return array_to_pcm(samples * 32768.0)
 
 
 def downmix(pcm: bytes, channels: int) -> bytes:
-    """Interleaved s16le as mono: the mean of the channels."""
+    """Interleaved s16le as mono: the mean of the channels.
+
+    Raises:
+        FormatError: ``invalid_format`` if ``pcm`` is not a whole number of samples of each channel.
+    """
     if channels == 1:
         return pcm
     samples = pcm_to_array(pcm)
-    if len(samples) % channels:
+    if channels < 1 or len(samples) % channels:
         raise FormatError(
             "pcm", "invalid_format", f"{len(samples)} samples do not divide by {channels} channels"
         )
-    return samples.reshape(-1, channels).mean(axis=1).astype("<i2").tobytes()
+    return array_to_pcm(samples.reshape(-1, channels).mean(axis=1))
 
 
 def split_frames(pcm: bytes, frame_bytes: int) -> tuple[list[bytes], bytes]:
     """Cuts ``pcm`` into whole frames of ``frame_bytes``; returns them and what is left over."""
     whole = len(pcm) // frame_bytes * frame_bytes
     return [pcm[i : i + frame_bytes] for i in range(0, whole, frame_bytes)], pcm[whole:]
+
+
+def fade_out(pcm: bytes, samples: int) -> bytes:
+    """``pcm`` (mono s16le) with its last ``samples`` falling to zero in a straight line."""
+    signal = pcm_to_array(pcm).astype(np.float32)
+    count = min(samples, len(signal))
+    if count <= 0:
+        return pcm
+    signal[-count:] *= np.arange(count - 1, -1, -1, dtype=np.float32) / count
+    return array_to_pcm(signal)
 
 
 class Gain:
@@ -71,22 +101,24 @@ class Gain:
         return self._value
 
     def set(self, factor: float, *, at_once: bool = False) -> None:
-        """Moves towards ``factor`` (0 silent, 1 unchanged)."""
+        """Moves towards ``factor`` (0 silent, 1 unchanged, more is louder and clipped at full scale)."""
         self._target = factor
         if at_once:
             self._value = factor
 
     def apply(self, pcm: bytes) -> bytes:
-        """The audio at the present volume."""
+        """Mono s16le audio at the present volume.
+
+        Raises:
+            FormatError: ``invalid_format`` for an odd number of bytes.
+        """
         if self._value == self._target:
-            if self._value == 1.0:
-                return pcm
-            return (pcm_to_array(pcm) * self._value).astype("<i2").tobytes()
+            return pcm if self._value == 1.0 else array_to_pcm(pcm_to_array(pcm) * self._value)
         samples = pcm_to_array(pcm)
+        if not len(samples):
+            return pcm
         step = (1.0 if self._target > self._value else -1.0) / self._ramp
-        steps = self._value + step * np.arange(1, len(samples) + 1)
-        low, high = sorted((self._value, self._target))
-        factors = np.clip(steps, low, high)
-        if len(factors):
-            self._value = float(factors[-1])
-        return np.clip(samples * factors, -32768, 32767).astype("<i2").tobytes()
+        factors = self._value + step * np.arange(1, len(samples) + 1)
+        factors = np.clip(factors, *sorted((self._value, self._target)))
+        self._value = float(factors[-1])
+        return array_to_pcm(samples * factors)

@@ -98,8 +98,9 @@ def test_paired() -> None:
     assert shape(paired([calls("1", "2"), result("1"), user("x"), result("2")])) == "u"
 
 
-kinds = st.sampled_from([user("u"), agent("a"), calls("1"), calls("1", "2"), calls("3", text="x"), result("1"), result("2"),
-                         result("3")])  # fmt: skip
+kinds = st.sampled_from(
+    [user("u"), agent("a"), calls("1"), calls("1", "2"), calls("3", text="x"), *(result(i) for i in "123")]
+)
 
 
 @given(st.lists(kinds, max_size=20))

@@ -44,7 +44,7 @@ async def book(
     hour: Annotated[int, Field(ge=8, le=18)],
     patient: Patient,
     kinds: list[Kind] | None = None,
-    context: Context = cast("Context", None),
+    context: Context | None = None,
 ) -> str:
     """Books an appointment.
 
@@ -59,6 +59,7 @@ async def book(
     Returns:
         day: a sentence.
     """
+    assert context is not None
     return f"{day} {hour} {patient.name} {[k.value for k in kinds or []]} {context.session_id}"
 
 
