@@ -11,11 +11,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from beluga_voice.audio.pcm import array_to_pcm, pcm_to_array
 from beluga_voice.errors import FormatError
 
 __all__ = ["DtmfDetector", "dtmf_tones"]
+
+Complex = NDArray[np.complexfloating]
+Floats = NDArray[np.floating]
 
 _KEYS = "123A456B789C*0#D"
 _LOW = (697.0, 770.0, 852.0, 941.0)
@@ -27,8 +31,9 @@ _HITS = 4
 _MISSES = 5
 # Share of a window's energy that must lie in the two tones: speech seldom reaches it, a tone 1.5 % off does.
 _MIN_PURITY = 0.70
-_MAX_HIGH_OVER_LOW = 10 ** (4 / 10)
-_MAX_LOW_OVER_HIGH = 10 ** (8 / 10)
+# 4 and 8 dB, and 1 dB for what the window leaks from one tone into the other.
+_MAX_HIGH_OVER_LOW = 10 ** (5 / 10)
+_MAX_LOW_OVER_HIGH = 10 ** (9 / 10)
 # The other tones of each group must be this far below.
 _MIN_OVER_OTHERS = 10 ** (6 / 10)
 _MIN_POWER = (32768.0 * 10 ** (-36 / 20)) ** 2 / 2
@@ -113,7 +118,7 @@ class DtmfDetector:
         total = np.einsum("ij,ij->i", windows, windows) / self._size
         return "".join(self._hear(*row) for row in zip(tones, power, total, strict=True))
 
-    def _hear(self, tones: np.ndarray, power: np.ndarray, total: np.floating) -> str:
+    def _hear(self, tones: Complex, power: Floats, total: np.floating) -> str:
         """Judges one window; returns the key if this one made it certain."""
         key, low, high = self._key(power, float(total))
         if key and self._candidate == key:
@@ -133,7 +138,7 @@ class DtmfDetector:
             return key
         return ""
 
-    def _key(self, power: np.ndarray, total: float) -> tuple[str, int, int]:
+    def _key(self, power: Floats, total: float) -> tuple[str, int, int]:
         low = int(power[:4].argmax())
         high = 4 + int(power[4:].argmax())
         p_low, p_high = float(power[low]), float(power[high])
@@ -148,7 +153,7 @@ class DtmfDetector:
         )
         return (_KEYS[low * 4 + high - 4] if heard else ""), low, high
 
-    def _in_tune(self, tones: np.ndarray, low: int, high: int) -> bool:
+    def _in_tune(self, tones: Complex, low: int, high: int) -> bool:
         """Whether both tones turned, since the window before, as their frequencies should."""
         for index in (low, high):
             gained = complex(tones[index] * np.conj(self._before[index]) * self._turn[index])

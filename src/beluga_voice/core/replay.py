@@ -73,15 +73,8 @@ def replay(lines: Iterable[Mapping[str, Any]]) -> ReplayResult:
             machine = TurnMachine(TurnSettings.from_dict(dict(line.get("settings", {}))))
             result.session_id = str(line.get("session_id", ""))
         elif kind in ("input", "wake"):
-            try:
-                now = float(line["now"])
-                if kind == "input":
-                    result.inputs += 1
-                    machine.feed(input_from_dict(dict(line["value"])), now)
-                else:
-                    machine.wake(now)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"line {number}: {error}") from error
+            result.inputs += kind == "input"
+            _feed(machine, line, number)
             while (command := machine.poll()) is not None:
                 decided.append((machine.c.now, command_to_dict(command)))
         elif kind == "command":
@@ -98,3 +91,14 @@ def replay(lines: Iterable[Mapping[str, Any]]) -> ReplayResult:
         now, command = decided[0]
         result.difference = Difference(0, now, None, command)
     return result
+
+
+def _feed(machine: TurnMachine, line: Mapping[str, Any], number: int) -> None:
+    try:
+        now = float(line["now"])
+        if line["kind"] == "input":
+            machine.feed(input_from_dict(dict(line["value"])), now)
+        else:
+            machine.wake(now)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"line {number}: {error}") from error

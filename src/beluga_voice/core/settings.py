@@ -25,7 +25,6 @@ class TurnSettings:
         hold_after: … and for this long holds it (silence, nothing lost yet).
         interrupt_after: … and for this long is an interruption, whatever was said.
         min_interruption_words: words, other than back-channels, that make an interruption earlier.
-        resume_after: silence after a sound over the agent, with no words that count, until the agent goes on.
         words_timeout: how long held speech waits for the recogniser's word on a short sound.
         merge_window: user speech this soon after the decision, before any reply was heard, continues the turn.
         draining_timeout: how long a graceful stop lets the reply finish.
@@ -45,7 +44,6 @@ class TurnSettings:
     hold_after: float = 0.2
     interrupt_after: float = 0.7
     min_interruption_words: int = 1
-    resume_after: float = 0.3
     words_timeout: float = 0.8
     merge_window: float = 1.5
     draining_timeout: float = 10.0

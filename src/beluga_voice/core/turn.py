@@ -1,26 +1,6 @@
-"""Who speaks: the turn-taking state machine.
+"""Who speaks: the turn-taking state machine. Its table is in `beluga_voice.core.transitions`.
 
-====================  =======================================================================================
-state                 what it means, and what ends it
-====================  =======================================================================================
-``listening``         silence on both sides. Speech → user_speaking; typed text → thinking; idle → closed
-``user_speaking``     the user speaks. Silence → deciding; too long → deciding
-``deciding``          the user paused. Speech → user_speaking; delay over and words in hand → thinking;
-                      no words → listening
-``thinking``          the agent works on its answer. First audio → speaking; user goes on → user_speaking;
-                      nothing to say, failed or too late → listening
-``speaking``          the agent's voice is heard. End → listening; user interrupts → interrupted
-``interrupted``       the voice was stopped; what was heard is being settled → user_speaking or deciding
-``draining``          a graceful stop lets the reply finish → closed
-``closed``            the end; nothing leaves it
-====================  =======================================================================================
-
-`TABLE` below is the whole machine: for each state, each input and timer it takes, which handler runs and which
-states may follow. What is not in the table is late news (a final for a cancelled turn) and is counted.
-
-Call `feed` with an input, or `wake` when `deadline` is reached, then `poll` until None. ``now`` never goes
-back. Speech over the agent is first a *candidate*: ducked at once, held after ``hold_after``, and then either
-an interruption or a back-channel after which the agent goes on with nothing lost (see `interruption.judge`).
+Call `feed` with an input, or `wake` when `deadline` is reached, then `poll` until None. ``now`` never goes back.
 """
 
 from __future__ import annotations
@@ -34,113 +14,27 @@ from beluga_voice.core import commands as cmd
 from beluga_voice.core import inputs as inp
 from beluga_voice.core.conversation import Candidate, Conversation, State
 from beluga_voice.core.endpointing import endpointing_delay
-from beluga_voice.core.interruption import Verdict, judge
+from beluga_voice.core.overlap import Overlap
 from beluga_voice.core.settings import TurnSettings
+from beluga_voice.core.transitions import TABLE
 
-__all__ = ["TABLE", "TIMERS", "State", "TurnMachine"]
+__all__ = ["State", "TurnMachine"]
 
 MAX_PENDING_SAYS = 16
 
 _L, _U, _D, _T, _S, _I, _R, _C = (
-    State.LISTENING, State.USER_SPEAKING, State.DECIDING, State.THINKING,
-    State.SPEAKING, State.INTERRUPTED, State.DRAINING, State.CLOSED,
-)  # fmt: skip
-
-# Timers by name: which deadline of the conversation fires them.
-TIMERS = ("endpoint", "turn", "reply", "candidate", "idle", "away", "drain", "settle")
-
-Rule = tuple[str, frozenset[State]]
-
-
-def _to(handler: str, *states: State) -> Rule:
-    return handler, frozenset(states)
+    State.LISTENING,
+    State.USER_SPEAKING,
+    State.DECIDING,
+    State.THINKING,
+    State.SPEAKING,
+    State.INTERRUPTED,
+    State.DRAINING,
+    State.CLOSED,
+)
 
 
-_ANY_TIME: dict[str, Rule] = {"Stop": _to("_stop", _R, _C), "SayRequested": _to("_say_later", *State)}
-
-TABLE: Mapping[State, Mapping[str, Rule]] = {
-    _L: {
-        "SpeechStarted": _to("_user_starts", _U),
-        "SpeechEnded": _to("_close_segment", _L),
-        "FinalText": _to("_unexpected_words", _L, _D, _T),
-        "TypedText": _to("_typed", _T),
-        "SayRequested": _to("_say_now", _T),
-        "Stop": _to("_stop", _C),
-        "timer:idle": _to("_idle", _C),
-        "timer:away": _to("_away", _L),
-    },
-    _U: {
-        **_ANY_TIME,
-        "SpeechEnded": _to("_user_pauses", _D, _T, _L),
-        "PartialText": _to("_words", _U),
-        "FinalText": _to("_words", _U),
-        "TypedText": _to("_typed", _T),
-        "timer:turn": _to("_turn_too_long", _D, _T, _L),
-    },
-    _D: {
-        **_ANY_TIME,
-        "SpeechStarted": _to("_user_goes_on", _U),
-        "PartialText": _to("_words", _D, _T, _L),
-        "FinalText": _to("_words", _D, _T, _L),
-        "TurnProbability": _to("_probability", _D, _T, _L),
-        "TypedText": _to("_typed", _T),
-        "timer:endpoint": _to("_endpoint", _D, _T, _L),
-    },
-    _T: {
-        **_ANY_TIME,
-        "SpeechStarted": _to("_candidate_starts", _T, _U),
-        "SpeechEnded": _to("_candidate_ends", _T, _U, _D, _L),
-        "PartialText": _to("_candidate_words", _T, _U, _D, _L),
-        "FinalText": _to("_candidate_words", _T, _U, _D, _L),
-        "TypedText": _to("_typed", _T),
-        "ToolStarted": _to("_tool_started", _T),
-        "PlayoutStarted": _to("_audible", _S),
-        "ReplyEnded": _to("_reply_ended", _T, _L, _U, _D),
-        "ReplyFailed": _to("_reply_over", _T, _L, _U, _D),
-        "PlayoutFinished": _to("_reply_over", _T, _L, _U, _D),
-        "timer:reply": _to("_reply_too_late", _T, _L, _U, _D),
-        "timer:candidate": _to("_candidate_timer", _T, _U, _D, _L),
-    },
-    _S: {
-        **_ANY_TIME,
-        "SpeechStarted": _to("_candidate_starts", _S, _I),
-        "SpeechEnded": _to("_candidate_ends", _S, _I),
-        "PartialText": _to("_candidate_words", _S, _I),
-        "FinalText": _to("_candidate_words", _S, _I),
-        "TypedText": _to("_typed", _T),
-        "ToolStarted": _to("_tool_started", _S),
-        "PlayoutProgress": _to("_progress", _S),
-        "ReplyEnded": _to("_reply_ended", _S, _L, _U, _D, _T),
-        "ReplyFailed": _to("_reply_over", _L, _U, _D, _T),
-        "PlayoutFinished": _to("_reply_over", _L, _U, _D, _T),
-        "timer:reply": _to("_reply_too_late", _L, _U, _D, _T),
-        "timer:candidate": _to("_candidate_timer", _S, _I),
-    },
-    _I: {
-        **_ANY_TIME,
-        "SpeechStarted": _to("_voice_only", _I),
-        "SpeechEnded": _to("_voice_only", _I),
-        "PartialText": _to("_words", _I),
-        "FinalText": _to("_words", _I),
-        "TypedText": _to("_typed", _T),
-        "PlayoutStopped": _to("_settled", _U, _D, _T, _L),
-        "timer:settle": _to("_settled_late", _U, _D, _T, _L),
-    },
-    _R: {
-        "Stop": _to("_stop_now", _C, _R),
-        "SpeechEnded": _to("_voice_only", _R),
-        "PlayoutStarted": _to("_drain_on", _R),
-        "PlayoutProgress": _to("_drain_on", _R),
-        "ReplyEnded": _to("_drain_reply_ended", _R, _C),
-        "ReplyFailed": _to("_drained", _C, _R),
-        "PlayoutFinished": _to("_drained", _C, _R),
-        "timer:drain": _to("_drain_timeout", _C),
-    },
-    _C: {},
-}
-
-
-class TurnMachine:
+class TurnMachine(Overlap):
     """One conversation's turns.
 
     Args:
@@ -448,160 +342,6 @@ class TurnMachine:
         if c.audible:
             self._emit(cmd.StopPlayout(c.reply))
         self._reply_over(None)
-
-    # --- speech over the reply ----------------------------------------------------------------------------
-
-    def _candidate_starts(self, event: inp.SpeechStarted) -> None:
-        c, s = self.c, self.settings
-        c.voiced = True
-        if c.candidate is None:
-            c.candidate = Candidate(onset=event.at)
-        else:
-            c.candidate.ended_at = None
-        if not c.interruptible:
-            return
-        if not c.audible:
-            self._hold()
-        elif not c.candidate.held:
-            self._emit(cmd.Duck(c.reply))
-            c.candidate.ducked = True
-        c.timers["candidate"] = max(
-            c.now, event.at + (s.interrupt_after if c.candidate.held else s.hold_after)
-        )
-        self._weigh(final=False)
-
-    def _hold(self) -> None:
-        assert self.c.candidate is not None
-        self._emit(cmd.Hold(self.c.reply))
-        self.c.candidate.held = True
-        self._progress(None)
-
-    def _candidate_ends(self, event: inp.SpeechEnded) -> None:
-        c = self.c
-        c.voiced = False
-        if c.candidate is None:
-            self._close_segment(event)
-            return
-        c.candidate.ended_at = event.at
-        self._ask_final(event.at)
-        if not c.interruptible:
-            return
-        c.timers["candidate"] = c.now + self.settings.words_timeout
-        self._weigh(final=False)
-
-    def _candidate_words(self, event: inp.PartialText | inp.FinalText) -> None:
-        self._take_words(event)
-        c = self.c
-        if c.candidate is not None and c.interruptible:
-            self._weigh(final=c.finals_due <= 0 and c.candidate.ended_at is not None)
-
-    def _candidate_timer(self, _: None) -> None:
-        c, s = self.c, self.settings
-        if c.candidate is None:
-            return
-        if c.candidate.ended_at is not None:
-            self._weigh(final=True)  # the recogniser had its time
-            return
-        if not c.candidate.held:
-            self._hold()
-        self._weigh(final=False)
-        if c.candidate is not None and c.state in (_T, _S):
-            c.timers["candidate"] = max(c.now + 0.05, c.candidate.onset + s.interrupt_after)
-
-    def _weigh(self, *, final: bool) -> None:
-        c = self.c
-        assert c.candidate is not None
-        ended = c.candidate.ended_at is not None
-        until = c.now if c.candidate.ended_at is None else c.candidate.ended_at
-        verdict = judge(
-            text=c.text(),
-            voiced_for=max(0.0, until - c.candidate.onset),
-            ended=ended,
-            final=final,
-            settings=self.settings,
-        )
-        if verdict is Verdict.INTERRUPTION:
-            self._interrupt(c.candidate)
-        elif verdict is not Verdict.UNDECIDED:
-            self._go_on(c.candidate, verdict)
-
-    def _go_on(self, candidate: Candidate, verdict: Verdict) -> None:
-        c = self.c
-        c.candidate = None
-        c.timers.pop("candidate", None)
-        reason = "backchannel" if verdict is Verdict.BACKCHANNEL else "no_words"
-        self._emit(cmd.DiscardSpeech(candidate.onset, c.text(), reason))
-        c.settle_words()
-        if candidate.ducked or candidate.held:
-            self._emit(cmd.Resume(c.reply))
-            self._progress(None)
-
-    def _interrupt(self, candidate: Candidate) -> None:
-        c = self.c
-        was_audible, turn = c.audible, c.reply_turn
-        c.interrupted = candidate
-        if was_audible:
-            self._emit(cmd.CancelReply(c.reply, "interrupted"))
-            self._emit(cmd.StopPlayout(c.reply))
-            c.candidate = None
-            self._open_turn(candidate.onset)
-            self._move(_I)
-            c.timers["settle"] = c.now + 1.0
-            return
-        self._emit(cmd.CancelReply(c.reply, "user_goes_on"))
-        soon = c.now - c.committed_at <= self.settings.merge_window
-        c.candidate = c.interrupted = None
-        c.reply = 0
-        if turn and turn == c.turn and soon and not c.acted:
-            self._emit(cmd.RetractTurn(turn))
-            c.turn_open = True
-            c.merged_text = c.committed_text
-        self._open_turn(candidate.onset)
-        self._follow_user(candidate)
-
-    def _follow_user(self, candidate: Candidate) -> None:
-        c = self.c
-        if candidate.ended_at is None:
-            self._move(_U)
-            c.timers["turn"] = c.now + self.settings.max_turn
-        else:
-            c.speech_end = candidate.ended_at
-            c.forced = False
-            self._move(_D)
-            self._arm_endpoint()
-
-    def _voice_only(self, event: inp.SpeechStarted | inp.SpeechEnded) -> None:
-        c = self.c
-        c.voiced = isinstance(event, inp.SpeechStarted)
-        if c.state is _I and c.interrupted is not None:
-            c.interrupted.ended_at = None if c.voiced else event.at
-            if not c.voiced:
-                self._ask_final(event.at)
-
-    def _settled(self, _: inp.PlayoutStopped) -> None:
-        self._after_interruption()
-
-    def _settled_late(self, _: None) -> None:
-        self._emit(cmd.Fault("transport", "the voice could not be stopped in time"))
-        self._after_interruption()
-
-    def _after_interruption(self) -> None:
-        c = self.c
-        candidate, c.interrupted = c.interrupted, None
-        self._emit(cmd.Interrupted(c.reply, c.reply_turn, c.onset))
-        c.reply = 0
-        self._follow_user(candidate or Candidate(onset=c.onset))
-
-    def _drop_reply(self, reason: str, onset: float) -> None:
-        c = self.c
-        if c.state is not _I:
-            self._emit(cmd.CancelReply(c.reply, reason))
-            if c.audible:
-                self._emit(cmd.StopPlayout(c.reply))
-        if c.audible:
-            self._emit(cmd.Interrupted(c.reply, c.reply_turn, onset))
-        c.candidate = c.interrupted = None
-        c.reply = 0
 
     # --- the end ------------------------------------------------------------------------------------------
 

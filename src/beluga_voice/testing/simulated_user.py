@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from beluga_voice.core import inputs as inp
@@ -117,7 +118,7 @@ class SimulatedUser:
 
     # --- speaking -----------------------------------------------------------------------------------------
 
-    def _speak(self, words: list[str], *, main: bool) -> None:
+    def _speak(self, words: Sequence[str], *, main: bool) -> None:
         """Schedules the words, with a pause inside now and then."""
         rng, w = self._rng, self._w
         self._speaking = True
@@ -134,7 +135,7 @@ class SimulatedUser:
             at = self._voice(part, at)
         w.at(at, self._finished if main else self._quiet)
 
-    def _voice(self, words: list[str], start: float) -> float:
+    def _voice(self, words: Sequence[str], start: float) -> float:
         """One stretch of voice; returns when it ends."""
         rng, w = self._rng, self._w
         end = start + len(words) * _WORD

@@ -9,7 +9,7 @@ import { Notice } from "./notice.js";
 import { Orb } from "./orb.js";
 import { asProblem, serverGone } from "./problems.js";
 import { Clock, Meter, Status } from "./status.js";
-import { Waterfall } from "./waterfall.js";
+import { legend, Waterfall } from "./waterfall.js";
 
 const log = new EventLog();
 const levels = new Levels();
@@ -25,6 +25,7 @@ let call = null;
 let unsent = []; // typed before the session listens
 
 new Meter(levels, share);
+byId("stages").replaceChildren(...legend());
 
 /** For tests and for curious people: everything this page was told and heard. */
 window.__beluga = {
@@ -58,7 +59,8 @@ async function load() {
   }
   const { agent = {}, suggestions = [] } = settings;
   byId("agent-name").textContent = agent.name ?? "";
-  if (agent.description) byId("welcome-lead").textContent = agent.description;
+  if (agent.name) byId("welcome-lead").textContent = agent.name;
+  if (agent.description) byId("welcome-more").textContent = agent.description;
   byId("chips").replaceChildren(...suggestions.map(chip));
   byId("suggestions").hidden = suggestions.length === 0;
   call = new Call(settings, levels);
@@ -67,7 +69,6 @@ async function load() {
   call.addEventListener("problem", ({ detail }) => onProblem(detail));
   talk.disabled = false;
   status.show("idle");
-  if (document.activeElement === document.body) talk.focus({ preventScroll: true });
 }
 
 function chip(words) {
@@ -156,7 +157,7 @@ function onMessage(message) {
 
 function showWhatIsEmpty() {
   byId("welcome").hidden = !conversation.empty;
-  byId("timing-empty").hidden = waterfall.turns.length > 0;
+  byId("legend").open = waterfall.turns.length === 0 || byId("legend").dataset.kept !== undefined;
   document.body.classList.toggle("talked", !conversation.empty);
 }
 
@@ -222,6 +223,8 @@ byId("as-table").addEventListener("click", ({ currentTarget }) => {
   byId("table-box").hidden = !table;
   byId("waterfall").hidden = table;
 });
+
+byId("legend").querySelector("summary").addEventListener("click", () => (byId("legend").dataset.kept = ""));
 
 log.addEventListener("added", () => {
   byId("log-count").textContent = `${log.events.length} ${log.events.length === 1 ? "event" : "events"}`;

@@ -187,7 +187,7 @@ export class Orb {
       const a = (i / POINTS) * TAU;
       const wave =
         Math.sin(a * 3 + t * 1.7) * 0.45 + Math.sin(a * 5 - t * 2.3) * 0.3 + Math.sin(a * 2 + t * 1.1) * 0.4;
-      const r = size * (1 + wave * (0.006 + level * 0.05));
+      const r = size * (1 + wave * (0.005 + level * 0.022));
       paint.lineTo(Math.cos(a) * r, Math.sin(a) * r);
     }
     paint.closePath();

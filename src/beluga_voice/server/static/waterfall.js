@@ -6,12 +6,20 @@ const KEPT = 40;
 
 /** The stages in the order they happen, and what each means in one line. */
 export const STAGES = [
-  ["endpointing", "Deciding you had finished", "From your last sound until the turn was decided."],
-  ["transcription", "Final words", "From your last sound until the final transcript; runs beside the decision."],
-  ["llm", "Agent thinks", "From the decision to the agent's first words."],
-  ["tts", "Voice", "From the first speakable words to the first synthesised sound."],
-  ["playout", "Sending", "From the first sound until it was sent to you."],
+  ["endpointing", "End of turn", "From your last sound until it was clear that you had finished."],
+  ["transcription", "Transcript", "From your last sound until the final words; beside the end of turn, not after it."],
+  ["llm", "Agent", "From there to the agent's first words."],
+  ["tts", "Voice", "From the first words that can be spoken to the first synthesised sound."],
+  ["playout", "Playout", "From that sound until it was on its way to you."],
 ];
+
+/** Explains the stages: their colours, names and meanings. */
+export function legend() {
+  return STAGES.flatMap(([name, title, meaning]) => [
+    el("dt", {}, el("span", { class: `swatch ${name}`, "aria-hidden": "true" }), title),
+    el("dd", {}, meaning),
+  ]);
+}
 
 /**
  * Where each stage lies, in seconds from the end of speech. The last two are placed from the end, so that waiting
@@ -70,7 +78,9 @@ export class Waterfall {
   #row(metrics, scale, open, kept) {
     const spans = place(metrics);
     const late = metrics.total !== null && metrics.total > metrics.target;
-    const verdict = late ? `over the target of ${readable(metrics.target)}` : `within ${readable(metrics.target)}`;
+    const margin = readable(Math.abs(metrics.target - metrics.total));
+    const slowest = metrics.slowest ? ` Slowest: ${label(metrics.slowest)}.` : "";
+    const verdict = late ? `${margin} over target.${slowest}` : `${margin} under target`;
     const details = el(
       "details",
       { open, "data-turn": metrics.turn, "data-kept": kept },
@@ -86,7 +96,7 @@ export class Waterfall {
       el(
         "p",
         { class: "w-verdict" },
-        metrics.slowest ? `Slowest: ${label(metrics.slowest)}` : "",
+        el("span", { class: late ? "late" : null }, verdict),
         el("span", { class: "w-target" }, `target ${readable(metrics.target)}`),
       ),
     );

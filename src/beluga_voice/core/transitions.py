@@ -1,0 +1,127 @@
+"""The turn-taking machine as a table: the documentation of who may speak when.
+
+====================  =======================================================================================
+state                 what it means, and what ends it
+====================  =======================================================================================
+``listening``         silence on both sides. Speech → user_speaking; typed text → thinking; idle → closed
+``user_speaking``     the user speaks. Silence → deciding; too long → deciding
+``deciding``          the user paused. Speech → user_speaking; delay over and words in hand → thinking;
+                      no words → listening
+``thinking``          the agent works on its answer. First audio → speaking; user goes on → user_speaking;
+                      nothing to say, failed or too late → listening
+``speaking``          the agent's voice is heard. End → listening; user interrupts → interrupted
+``interrupted``       the voice was stopped; what was heard is being settled → user_speaking or deciding
+``draining``          a graceful stop lets the reply finish → closed
+``closed``            the end; nothing leaves it
+====================  =======================================================================================
+
+`TABLE` is the whole machine: for each state, each input and timer it takes, which handler of
+`beluga_voice.core.turn.TurnMachine` runs and which states may follow. What is not in the table is late news (a final
+for a cancelled turn) and is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from beluga_voice.core.conversation import State
+
+__all__ = ["TABLE", "TIMERS", "Rule"]
+
+_L, _U, _D, _T, _S, _I, _R, _C = (
+    State.LISTENING, State.USER_SPEAKING, State.DECIDING, State.THINKING,
+    State.SPEAKING, State.INTERRUPTED, State.DRAINING, State.CLOSED,
+)  # fmt: skip
+
+# Timers by name: which deadline of the conversation fires them.
+TIMERS = ("endpoint", "turn", "reply", "candidate", "idle", "away", "drain", "settle")
+
+Rule = tuple[str, frozenset[State]]
+
+
+def _to(handler: str, *states: State) -> Rule:
+    return handler, frozenset(states)
+
+
+_ANY_TIME: dict[str, Rule] = {"Stop": _to("_stop", _R, _C), "SayRequested": _to("_say_later", *State)}
+
+TABLE: Mapping[State, Mapping[str, Rule]] = {
+    _L: {
+        "SpeechStarted": _to("_user_starts", _U),
+        "SpeechEnded": _to("_close_segment", _L),
+        "FinalText": _to("_unexpected_words", _L, _D, _T),
+        "TypedText": _to("_typed", _T),
+        "SayRequested": _to("_say_now", _T),
+        "Stop": _to("_stop", _C),
+        "timer:idle": _to("_idle", _C),
+        "timer:away": _to("_away", _L),
+    },
+    _U: {
+        **_ANY_TIME,
+        "SpeechEnded": _to("_user_pauses", _D, _T, _L),
+        "PartialText": _to("_words", _U),
+        "FinalText": _to("_words", _U),
+        "TypedText": _to("_typed", _T),
+        "timer:turn": _to("_turn_too_long", _D, _T, _L),
+    },
+    _D: {
+        **_ANY_TIME,
+        "SpeechStarted": _to("_user_goes_on", _U),
+        "PartialText": _to("_words", _D, _T, _L),
+        "FinalText": _to("_words", _D, _T, _L),
+        "TurnProbability": _to("_probability", _D, _T, _L),
+        "TypedText": _to("_typed", _T),
+        "timer:endpoint": _to("_endpoint", _D, _T, _L),
+    },
+    _T: {
+        **_ANY_TIME,
+        "SpeechStarted": _to("_candidate_starts", _T, _U),
+        "SpeechEnded": _to("_candidate_ends", _T, _U, _D, _L),
+        "PartialText": _to("_candidate_words", _T, _U, _D, _L),
+        "FinalText": _to("_candidate_words", _T, _U, _D, _L),
+        "TypedText": _to("_typed", _T),
+        "ToolStarted": _to("_tool_started", _T),
+        "PlayoutStarted": _to("_audible", _S),
+        "ReplyEnded": _to("_reply_ended", _T, _L, _U, _D),
+        "ReplyFailed": _to("_reply_over", _T, _L, _U, _D),
+        "PlayoutFinished": _to("_reply_over", _T, _L, _U, _D),
+        "timer:reply": _to("_reply_too_late", _T, _L, _U, _D),
+        "timer:candidate": _to("_candidate_timer", _T, _U, _D, _L),
+    },
+    _S: {
+        **_ANY_TIME,
+        "SpeechStarted": _to("_candidate_starts", _S, _I),
+        "SpeechEnded": _to("_candidate_ends", _S, _I),
+        "PartialText": _to("_candidate_words", _S, _I),
+        "FinalText": _to("_candidate_words", _S, _I),
+        "TypedText": _to("_typed", _T),
+        "ToolStarted": _to("_tool_started", _S),
+        "PlayoutProgress": _to("_progress", _S),
+        "ReplyEnded": _to("_reply_ended", _S, _L, _U, _D, _T),
+        "ReplyFailed": _to("_reply_over", _L, _U, _D, _T),
+        "PlayoutFinished": _to("_reply_over", _L, _U, _D, _T),
+        "timer:reply": _to("_reply_too_late", _L, _U, _D, _T),
+        "timer:candidate": _to("_candidate_timer", _S, _I),
+    },
+    _I: {
+        **_ANY_TIME,
+        "SpeechStarted": _to("_voice_only", _I),
+        "SpeechEnded": _to("_voice_only", _I),
+        "PartialText": _to("_words", _I),
+        "FinalText": _to("_words", _I),
+        "TypedText": _to("_typed", _T),
+        "PlayoutStopped": _to("_settled", _U, _D, _T, _L),
+        "timer:settle": _to("_settled_late", _U, _D, _T, _L),
+    },
+    _R: {
+        "Stop": _to("_stop_now", _C, _R),
+        "SpeechEnded": _to("_voice_only", _R),
+        "PlayoutStarted": _to("_drain_on", _R),
+        "PlayoutProgress": _to("_drain_on", _R),
+        "ReplyEnded": _to("_drain_reply_ended", _R, _C),
+        "ReplyFailed": _to("_drained", _C, _R),
+        "PlayoutFinished": _to("_drained", _C, _R),
+        "timer:drain": _to("_drain_timeout", _C),
+    },
+    _C: {},
+}
