@@ -50,6 +50,7 @@ _EXTRAS: Mapping[str, str] = {
     "aiortc": "webrtc",
     "av": "webrtc",
     "httpx2": "llm",
+    "mcp": "mcp",
     "sounddevice": "local",
     "livekit": "livekit",
 }

@@ -31,9 +31,9 @@ _HITS = 4
 _MISSES = 5
 # Share of a window's energy that must lie in the two tones: speech seldom reaches it, a tone 1.5 % off does.
 _MIN_PURITY = 0.70
-# 4 and 8 dB, and 1 dB for what the window leaks from one tone into the other.
+# 4 and 8 dB, and a little for what the window leaks from one tone into the other.
 _MAX_HIGH_OVER_LOW = 10 ** (5 / 10)
-_MAX_LOW_OVER_HIGH = 10 ** (9 / 10)
+_MAX_LOW_OVER_HIGH = 10 ** (9.5 / 10)
 # The other tones of each group must be this far below.
 _MIN_OVER_OTHERS = 10 ** (6 / 10)
 _MIN_POWER = (32768.0 * 10 ** (-36 / 20)) ** 2 / 2

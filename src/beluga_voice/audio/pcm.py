@@ -39,7 +39,7 @@ def pcm_to_array(pcm: bytes) -> Int16:
 
 def array_to_pcm(samples: NDArray[np.floating] | NDArray[np.integer]) -> bytes:
     """Samples on the 16-bit scale as s16le bytes: rounded to the nearest, clipped where too loud."""
-    return np.clip(np.rint(samples), _LOWEST, _HIGHEST).astype("<i2").tobytes()
+    return np.minimum(np.maximum(np.rint(samples), _LOWEST), _HIGHEST).astype("<i2").tobytes()
 
 
 def pcm_to_float(pcm: bytes) -> Float32:
@@ -119,6 +119,7 @@ class Gain:
             return pcm
         step = (1.0 if self._target > self._value else -1.0) / self._ramp
         factors = self._value + step * np.arange(1, len(samples) + 1)
-        factors = np.clip(factors, *sorted((self._value, self._target)))
+        low, high = sorted((self._value, self._target))
+        factors = np.clip(factors, low, high)
         self._value = float(factors[-1])
         return array_to_pcm(samples * factors)

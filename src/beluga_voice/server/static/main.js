@@ -15,7 +15,7 @@ const log = new EventLog();
 const levels = new Levels();
 const status = new Status(new Orb(byId("orb"), levels));
 const clock = new Clock();
-const notice = new Notice(byId("notice"), { retry, type: () => byId("words").focus() });
+const notice = new Notice(byId("notice"), () => byId("words").focus());
 const waterfall = new Waterfall(byId("waterfall"), byId("timing-table"), byId("timing-summary"));
 const conversation = new Conversation(byId("turns"), byId("scroller"), announce);
 const talk = byId("talk");
@@ -53,8 +53,8 @@ async function load() {
     if (!response.ok) throw new Error(`config.json: ${response.status}`);
     settings = await response.json();
   } catch {
-    status.show("problem");
-    notice.show(serverGone("start"));
+    onProblem(serverGone("start"));
+    talk.disabled = false;
     return;
   }
   const { agent = {}, suggestions = [] } = settings;
@@ -93,11 +93,6 @@ function begin(microphone) {
   call.start({ microphone });
 }
 
-function retry() {
-  begin(true);
-  talk.focus();
-}
-
 function onPhase(phase) {
   log.add({ type: "phase", phase });
   document.body.dataset.phase = phase;
@@ -119,6 +114,7 @@ function onProblem(problem) {
   log.add({ type: "problem", code: problem.code, message: problem.text });
   status.show("problem");
   notice.show(problem);
+  byId("talk-label").textContent = "Try again";
 }
 
 function onMessage(message) {

@@ -51,6 +51,7 @@ export class Orb {
 
   show(state) {
     this.state = LOOKS[state] ? state : state === "draining" ? "speaking" : "idle";
+    if (LOOKS[this.state].accent) this.rings = [];
     this.#wake();
   }
 

@@ -70,7 +70,7 @@ const TITLES = {
 
 /** A refusal the server explained: its code and message, as sent. */
 export function serverProblem(code, message, retryAfter = 0) {
-  const steps = retryAfter > 0 ? [`Try again in ${Math.ceil(retryAfter)} s.`] : [];
+  const steps = retryAfter > 0 ? [`Wait ${Math.ceil(retryAfter)} s, then press Try again.`] : [];
   return new Problem({ code, title: TITLES[code] ?? "The server ended the call", text: message, steps, retryAfter });
 }
 

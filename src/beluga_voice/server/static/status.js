@@ -15,7 +15,7 @@ const WORDS = {
   interrupted: ["Interrupted", "You have the floor."],
   draining: ["Saying goodbye", ""],
   ending: ["Hanging up", ""],
-  problem: ["No call", ""],
+  problem: ["Not connected", ""],
   reconnecting: ["Reconnecting", "The connection is unsteady."],
 };
 const ANNOUNCED = new Set(["listening", "thinking", "speaking", "connecting", "reconnecting", "idle", "asking"]);

@@ -79,8 +79,7 @@ export class Waterfall {
     const spans = place(metrics);
     const late = metrics.total !== null && metrics.total > metrics.target;
     const margin = readable(Math.abs(metrics.target - metrics.total));
-    const slowest = metrics.slowest ? ` Slowest: ${label(metrics.slowest)}.` : "";
-    const verdict = late ? `${margin} over target.${slowest}` : `${margin} under target`;
+    const verdict = `${margin} ${late ? "over" : "under"} target`;
     const details = el(
       "details",
       { open, "data-turn": metrics.turn, "data-kept": kept },
@@ -112,7 +111,7 @@ export class Waterfall {
   }
 }
 
-const label = (name) => STAGES.find(([key]) => key === name)?.[1].toLowerCase() ?? name;
+const milliseconds = (seconds) => (seconds === null || seconds === undefined ? "–" : String(Math.round(seconds * 1000)));
 const percent = (value) => `${Math.max(0, Math.min(100, value * 100)).toFixed(2)}%`;
 
 /** Positions are set from script because the content security policy forbids style attributes. */
@@ -145,7 +144,7 @@ function lane([name, title, meaning], metrics, spans, scale) {
   return el(
     "div",
     { class: slowest ? "lane slowest" : "lane" },
-    el("span", { class: "lane-name" }, title),
+    el("span", { class: "lane-name" }, title, slowest ? el("span", { class: "visually-hidden" }, ", the slowest stage") : ""),
     el("span", { class: "lane-track", "aria-hidden": "true" }, span ? bar(name, span, scale) : "", targetLine(metrics.target, scale)),
     el("span", { class: "lane-value" }, readable(metrics[name])),
     el("span", { class: "tip", role: "tooltip" }, `${meaning} ${span ? `${readable(span[0])} → ${readable(span[0] + span[1])}` : "Did not happen."}`),
@@ -153,13 +152,13 @@ function lane([name, title, meaning], metrics, spans, scale) {
 }
 
 function tableRow(metrics) {
-  const cells = STAGES.map(([name]) => el("td", {}, readable(metrics[name])));
+  const cells = STAGES.map(([name]) => el("td", {}, milliseconds(metrics[name])));
   const late = metrics.total > metrics.target;
   return el(
     "tr",
     {},
     el("th", { scope: "row" }, String(metrics.turn)),
     ...cells,
-    el("td", { class: late ? "late" : null }, readable(metrics.total)),
+    el("td", { class: late ? "late" : null }, milliseconds(metrics.total)),
   );
 }

@@ -4,7 +4,7 @@ Checked 2026-11 with pocketsphinx 5.1.1 and the en-us models in its wheel: 3 to 
 on noisy speech; 0.13 × real time on one core; the final words come about 50 ms after the end of speech. The second and
 third pass (fwdflat, bestpath) stay on: without them twice as many words are wrong.
 
-Decoding runs in a process for each speaker (see ``_sphinx_process``).
+Decoding runs in a process for each speaker (see ``process``).
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from beluga_voice.audio.resample import Resampler
 from beluga_voice.config import Settings
 from beluga_voice.errors import BackendError, ConfigError, FormatError, PipelineError
 from beluga_voice.frames import SttEvent
-from beluga_voice.providers.stt._phrases import PhraseBook
-from beluga_voice.providers.stt._sphinx_process import receive, send
+from beluga_voice.providers.stt.pocketsphinx.phrases import PhraseBook
+from beluga_voice.providers.stt.pocketsphinx.process import receive, send
 
 __all__ = ["PocketsphinxSTT", "SettingsModel", "create"]
 
 RATE = 16_000
+# Run as a file, so that the process imports nothing of this package and is small.
+_PROGRAM = Path(__file__).with_name("process.py")
 # Audio before the VAD's onset that belongs to the first word.
 PRE_ROLL_SECONDS = 0.35
 # Decoded in steps of this length: short enough for live partials, long enough to keep the traffic low.
@@ -141,13 +144,7 @@ class PocketsphinxSTT:
         given = self._settings
         paths = {"hmm": given.acoustic_model, "lm": given.language_model, "dict": given.dictionary}
         models = [word for name, path in paths.items() if path for word in (name, path)]
-        command = [
-            sys.executable,
-            "-m",
-            "beluga_voice.providers.stt._sphinx_process",
-            str(theirs.fileno()),
-            *models,
-        ]
+        command = [sys.executable, "-P", str(_PROGRAM), str(theirs.fileno()), *models]
         try:
             server = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         finally:

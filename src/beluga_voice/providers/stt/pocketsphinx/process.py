@@ -2,7 +2,7 @@
 
 pocketsphinx keeps the interpreter lock while it decodes, so a thread would stall the event loop. This program loads
 the models once and then forks a child for each request; the children share the models' memory copy-on-write and are
-ready at once. It is started as ``python -m …`` and not by ``multiprocessing``, which would run the user's own main
+ready at once. It is started as a file of its own and not by ``multiprocessing``, which would run the user's own main
 module again.
 
 Messages are a kind (one byte), a length (four bytes, little-endian) and a body. The parent's end of a socket closes
