@@ -43,7 +43,9 @@ def test_every_sample_comes_back_within_half_a_step(encode, decode) -> None:
     before = values(ALL_SAMPLES)
     after = values(decode(encode(ALL_SAMPLES)))
     loud = np.abs(before) >= 256
-    assert (np.abs(after - before)[loud] <= np.abs(before)[loud] / 16 + 644 * (np.abs(before)[loud] > 32_000)).all()
+    assert (
+        np.abs(after - before)[loud] <= np.abs(before)[loud] / 16 + 644 * (np.abs(before)[loud] > 32_000)
+    ).all()
     assert np.abs(after - before)[~loud].max() <= 16
     order = np.argsort(before)
     assert (np.diff(after[order]) >= 0).all(), "louder never becomes softer"

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from beluga_voice.core.inputs import SpeechEnded, SpeechStarted
+from beluga_voice.core.voice_activity import VoiceActivity
+
+W = 0.032
+
+
+def run(probabilities: list[float]) -> list[SpeechStarted | SpeechEnded]:
+    activity = VoiceActivity()
+    out = [activity.push(p, (i + 1) * W, W) for i, p in enumerate(probabilities)]
+    return [e for e in out if e is not None]
+
+
+def test_onset_is_where_speech_began_and_end_where_it_was_last_heard() -> None:
+    started, ended = run([0.1] * 4 + [0.6, 0.7, 0.9, 0.9] + [0.1] * 8)
+    assert started == SpeechStarted(4 * W)
+    assert ended == SpeechEnded(8 * W)
+
+
+def test_one_sure_window_is_enough_and_one_doubtful_is_not() -> None:
+    assert len(run([0.95, 0.1, 0.1])) == 1
+    assert run([0.6, 0.1, 0.6, 0.1]) == []
+
+
+def test_a_short_dip_does_not_end_speech() -> None:
+    assert len(run([0.9] * 5 + [0.1] * 4 + [0.9] * 5)) == 1
+
+
+def test_between_the_thresholds_speech_goes_on() -> None:
+    assert len(run([0.9] * 3 + [0.4] * 50)) == 1
