@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
 
 from beluga_voice.errors import ConfigError
 from beluga_voice.interfaces import Context
@@ -80,8 +81,10 @@ def inspect_tool(name: str, function: Callable[..., Any]) -> Signature:
         field = f"p{len(names)}"  # a parameter may have any name, a field may not
         names[field] = parameter.name
         default: Any = ... if parameter.default is parameter.empty else parameter.default
-        info = Field(default, alias=parameter.name, description=described.get(parameter.name))
-        fields[field] = (hint, info)
+        fields[field] = (
+            hint,
+            Field(default, alias=parameter.name, **_described(hint, described, parameter.name)),
+        )
     try:
         model = create_model(name, __config__=_MODEL_CONFIG, **fields)
         schema = _plain(model.model_json_schema(by_alias=True))
@@ -130,6 +133,12 @@ def _hint(name: str, function: Callable[..., Any], parameter: inspect.Parameter)
         raise _refused(
             name, f"the type of parameter {parameter.name!r} is not known at module level: {error}"
         ) from error
+
+
+def _described(hint: Any, texts: Mapping[str, str], name: str) -> dict[str, Any]:
+    """The docstring's words on a parameter, unless ``Annotated[…, Field(description=…)]`` has its own."""
+    own = any(isinstance(m, FieldInfo) and m.description for m in getattr(hint, "__metadata__", ()))
+    return {} if own or name not in texts else {"description": texts[name]}
 
 
 def _argument_texts(function: Callable[..., Any]) -> dict[str, str]:

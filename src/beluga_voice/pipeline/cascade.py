@@ -162,11 +162,14 @@ class Cascade:
                 )
         await self.mouth.close()
         if self._stt is not None:
-            try:
-                async with asyncio.timeout(_STOP_DEADLINE):
-                    await self._stt.close()
-            except Exception as error:  # closing must go on whatever a plug-in does
-                log.warning("recogniser did not close: %s", type(error).__name__)
+            await self._close_stt(self._stt)
+
+    async def _close_stt(self, stream: SttStream) -> None:
+        try:
+            async with asyncio.timeout(_STOP_DEADLINE):
+                await stream.close()
+        except Exception as error:  # closing must go on whatever a plug-in does
+            log.warning("recogniser did not close: %s", type(error).__name__)
 
     @property
     def task_count(self) -> int:
@@ -241,6 +244,7 @@ class Cascade:
                 return
             except BackendError as error:
                 self.error(error, "stt")
+            await self._close_stt(stream)
             failures += 1
             if failures > self._options.max_retries:
                 self.tell(inp.Stop("error"))

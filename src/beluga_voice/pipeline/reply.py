@@ -138,11 +138,16 @@ class Reply:
             await _close(iterator)
 
     async def _take(self, piece: Any) -> None:
+        if isinstance(piece, AudioFrame):
+            for clause in self._splitter.flush():
+                await self._clauses.put(clause)
+            await self._clauses.put(piece)
+            return
         if not isinstance(piece, str):
             raise AgentError(
                 "reply",
                 "agent_error",
-                f"the agent yielded {type(piece).__name__}; yield pieces of text (str)",
+                f"the agent yielded {type(piece).__name__}; yield pieces of text (str) or AudioFrame",
             )
         if not piece:
             return

@@ -72,12 +72,16 @@ class ScriptedSTT:
         final_delay: seconds from `finalize` to the final.
         seconds_per_word: pace of partials while speech goes on.
         failures: errors raised by successive streams instead of recognising.
+        open_delay: seconds until a stream is open.
+        close_delay: seconds until a stream is closed.
     """
 
     utterances: Sequence[str] = ()
     final_delay: float = 0.05
     seconds_per_word: float = 0.3
     failures: list[BackendError] = field(default_factory=list[BackendError])
+    open_delay: float = 0.0
+    close_delay: float = 0.0
     opened: int = 0
     closed: int = 0
     _queue: deque[str] = field(default_factory=deque[str])
@@ -91,6 +95,7 @@ class ScriptedSTT:
     async def open(self, *, sample_rate: int, language: str = "en", phrases: Sequence[str] = ()) -> SttStream:
         """Begins a speaker."""
         self.opened += 1
+        await asyncio.sleep(self.open_delay)
         return _ScriptedSttStream(self, sample_rate)
 
     def next_utterance(self) -> str:
@@ -144,6 +149,7 @@ class _ScriptedSttStream:
             yield event
 
     async def close(self) -> None:
+        await asyncio.sleep(self._stt.close_delay)
         self._stt.closed += 1
         for timer in self._timers:
             timer.cancel()

@@ -106,6 +106,21 @@ async def test_wrong_arguments_are_told_not_raised(arguments: dict[str, Any], wo
     assert "s1" not in outcome.text
 
 
+def test_a_description_of_its_own_wins_over_the_docstring() -> None:
+    @tool
+    async def at(time: Annotated[str, Field(description="like 14:30")], day: str = "monday") -> None:
+        """Books.
+
+        Args:
+            time: when.
+            day: on which day.
+        """
+
+    properties = at.spec.parameters["properties"]
+    assert properties["time"]["description"] == "like 14:30"
+    assert properties["day"] == {"default": "monday", "description": "on which day.", "type": "string"}
+
+
 async def test_it_is_called_as_before() -> None:
     @tool(name="add_up", description="Adds.")
     def add(a: int, b: int = 2) -> int:

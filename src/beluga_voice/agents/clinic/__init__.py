@@ -30,8 +30,8 @@ PHRASES = (
     "how much is a root canal", "how much is a crown", "tell me your prices",
     "do you accept credit cards", "do you take insurance", "do you treat children", "what is your phone number",
     "i would like to book an appointment", "can i make an appointment", "i need to see a dentist",
-    "can i come tomorrow morning", "do you have any free times on thursday", "on tuesday at ten thirty", "half past two",
-    "the first one", "the last one please", "yes please", "no thank you",
+    "can i come tomorrow morning", "do you have any free times on thursday", "on tuesday at ten thirty",
+    "half past two", "the first one", "the last one please", "yes please", "no thank you",
     "cancel my appointment", "repeat that please", "can you say that again",
     "i want to speak to a person", "tell me about the clinic", "i have a toothache", "never mind",
     "thank you", "goodbye",
@@ -124,6 +124,8 @@ def _tools(calendar: ClinicCalendar) -> list[Tool]:
         """Books a free time and gives the booking number. Only after the caller has confirmed day and time.
 
         Args:
+            day: the day that was confirmed.
+            time: the time that was confirmed.
             name: the caller's, if they gave it.
         """
         booking = calendar.book(day, parse_clock(time), name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 __all__ = [
     "ADDRESS",
@@ -57,11 +57,11 @@ class ClinicCalendar:
     """Which times are free in the coming seven days; shared by all sessions.
 
     Args:
-        today: tells the date, which days of the week are counted from.
+        now: tells the time at the clinic.
     """
 
-    def __init__(self, today: Callable[[], date] = date.today) -> None:
-        self._today = today
+    def __init__(self, now: Callable[[], datetime] = datetime.now) -> None:
+        self._now = now
         self._bookings: dict[str, Booking] = {}
         self._given = 0
 
@@ -74,24 +74,26 @@ class ClinicCalendar:
         return DAYS[self.date_of(day).weekday()]
 
     def date_of(self, day: str) -> date:
-        """The next date with that name, today included; raises like `weekday`."""
-        today, wanted = self._today(), day.strip().lower()
+        """Today, tomorrow, or the next date after today with that name; raises like `weekday`."""
+        today, wanted = self._now().date(), day.strip().lower()
         if wanted in ("today", "tomorrow"):
             return today + timedelta(days=wanted == "tomorrow")
         if wanted not in DAYS:
             raise ValueError(f"{day!r} is not a day; say one of {', '.join(DAYS)}, today or tomorrow")
-        return today + timedelta(days=(DAYS.index(wanted) - today.weekday()) % 7)
+        return today + timedelta(days=(DAYS.index(wanted) - today.weekday() - 1) % 7 + 1)
 
     def free_times(self, day: str) -> list[int]:
-        """Free times of a day in minutes since midnight; empty when closed or full."""
-        when = self.date_of(day)
+        """Free times of a day in minutes since midnight, still to come; empty when closed or full."""
+        when, now = self.date_of(day), self._now()
+        past = now.hour * 60 + now.minute if when == now.date() else -1
         hours = open_from(DAYS[when.weekday()])
         if hours is None:
             return []
         taken = {b.minutes for b in self._bookings.values() if b.day == when}
         slots = [m for m in range(hours[0], hours[1], _STEP) if m not in _LUNCH]
         # Other people's appointments: about half of the day, the same ones every week.
-        return [m for i, m in enumerate(slots) if m not in taken and (5 * i + when.weekday()) % 7 < 4]
+        free = [m for i, m in enumerate(slots) if (5 * i + when.weekday()) % 7 < 4]
+        return [m for m in free if m not in taken and m > past]
 
     def book(self, day: str, minutes: int, name: str = "") -> Booking:
         """Takes a free time.
@@ -101,7 +103,7 @@ class ClinicCalendar:
         """
         if minutes not in self.free_times(day):
             raise ValueError(f"{clock(minutes)} on {day} is not free")
-        today = self._today()
+        today = self._now().date()
         self._bookings = {n: b for n, b in self._bookings.items() if b.day >= today}
         booking = Booking(self._number(), self.date_of(day), minutes, name)
         self._bookings[booking.number] = booking

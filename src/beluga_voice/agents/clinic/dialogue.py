@@ -68,6 +68,7 @@ class _State:
 
     waits_for: str = ""
     day: str = ""
+    part: str = ""
     minutes: int | None = None
     offered: list[int] = field(default_factory=list[int])
     number: str = ""
@@ -131,7 +132,10 @@ def _key(name: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _answer(state: _State, heard: Heard) -> _Answer:
-    state.name = heard.name or state.name
+    if heard.name:
+        state.name = heard.name
+        if not (heard.topic or heard.day or heard.time is not None or heard.digits):
+            return f"Thank you, {state.name}. {_pending(state) or 'How can I help you?'}"
     if heard.topic == "repeat":
         return state.last or _FIXED["help"]
     if heard.topic == "never_mind":
@@ -166,14 +170,15 @@ def _about_booking(state: _State, heard: Heard) -> bool:
 def _booking(state: _State, heard: Heard) -> _Answer:
     was = state.waits_for
     if heard.topic == "book" and not was:
-        state.day, state.minutes = "", None
+        _forget(state)
+    state.part = heard.part or state.part
     if heard.no and was and not heard.day and heard.time is None:
         state.minutes = None
         if heard.number_time is None:
-            state.waits_for, state.day = "day", ""
+            state.waits_for, state.day, state.part = "day", "", ""
             return "All right. Which other day or time would you like?"
     if heard.day and heard.day != state.day:
-        state.day, state.minutes = heard.day, None
+        state.day, state.minutes = heard.day, None if state.day else state.minutes
     expected = heard.number_time if was in ("time", "confirm") else heard.time
     if expected is not None:
         state.minutes = expected
@@ -181,13 +186,14 @@ def _booking(state: _State, heard: Heard) -> _Answer:
         state.minutes = state.offered[heard.choice if abs(heard.choice) < len(state.offered) else -1]
     if not state.day:
         state.waits_for = "day"
-        return _ASK_DAY
-    return (yield from _offer(state, heard.part))
+        at = f"At {spoken_time(state.minutes)}. " if state.minutes is not None else ""
+        return at + _ASK_DAY
+    return (yield from _offer(state))
 
 
-def _offer(state: _State, part: str) -> _Answer:
+def _offer(state: _State) -> _Answer:
     """Looks up the day, and offers times or asks to confirm the one that was named."""
-    on = _on(state.day)
+    on, part = _on(state.day), state.part
     found = _table((yield Call("find_free_times", {"day": state.day})))
     free = [parse_clock(t) for t in cast("list[str]", found.get("free", []))]
     if not free:
@@ -196,11 +202,11 @@ def _offer(state: _State, part: str) -> _Answer:
         return f"{why} {_on(day)}. Which other day would you like?"
     if state.minutes in free:
         state.waits_for, state.offered = "confirm", []
-        return f"{_day(state.day)} at {spoken_time(cast('int', state.minutes))}. Shall I book that for you?"
+        return f"{_upper(state.day)} at {spoken_time(state.minutes)}. Shall I book that for you?"
     wanted = [m for m in free if not part or (m < 12 * 60) == (part == "morning")]
     sorry = ""
     if state.minutes is not None:
-        sorry = f"{spoken_time(state.minutes).capitalize()} is not free {on}. "
+        sorry = f"{_upper(spoken_time(state.minutes))} is not free {on}. "
         asked = state.minutes
         wanted = sorted(sorted(free, key=lambda m: abs(m - asked))[:3])
     elif part and not wanted:
@@ -220,7 +226,7 @@ def _book(state: _State) -> _Answer:
     booked = _table((yield Call("book_appointment", arguments)))
     if "number" not in booked:
         state.minutes = None
-        again = yield from _offer(state, "")
+        again = yield from _offer(state)
         return f"Sorry, that time has just been taken. {again}"
     when = f"{_on(state.day)} at {spoken_time(cast('int', state.minutes))}"
     thanks = f"Thank you, {state.name}. " if state.name else ""
@@ -229,7 +235,7 @@ def _book(state: _State) -> _Answer:
 
 
 def _forget(state: _State) -> None:
-    state.waits_for = state.day = state.number = ""
+    state.waits_for = state.day = state.part = state.number = ""
     state.minutes, state.offered = None, []
 
 
@@ -283,7 +289,13 @@ def _cancel_confirmed(state: _State, heard: Heard) -> _Answer:
 def _information(state: _State, heard: Heard) -> _Answer:
     """Answers a question, and then comes back to what was being talked about."""
     pending = _pending(state)
-    if heard.topic == "hours":
+    loose = not pending and heard.topic in ("", "thanks")
+    if loose and (heard.no or heard.yes):
+        answer = "All right. Have a nice day." if heard.no else "What can I do for you?"
+    elif loose and len(heard.digits) == 4:
+        state.number, state.waits_for = heard.digits, "cancel"
+        answer = f"Is {_by_digit(heard.digits)} your booking number? Shall I cancel this appointment?"
+    elif heard.topic == "hours":
         answer = _hours(_table((yield Call("opening_hours", {"day": heard.day} if heard.day else {}))))
     elif heard.topic == "price":
         answer = yield from _price(heard.treatment)
@@ -306,7 +318,7 @@ def _pending(state: _State) -> str:
             return f"For your appointment I have {_listed([spoken_time(m) for m in state.offered], 'or')}. Which one?"
         case "confirm":
             time = spoken_time(cast("int", state.minutes))
-            return f"Shall I book {_day(state.day)} at {time} for you?"
+            return f"Shall I book {_upper(state.day)} at {time} for you?"
         case "number":
             return _ASK_NUMBER
         case "cancel":
@@ -318,12 +330,14 @@ def _pending(state: _State) -> str:
 def _hours(found: Mapping[str, Any]) -> str:
     if "open" in found:
         open_, close = parse_clock(str(found["open"])), parse_clock(str(found["close"]))
-        return f"{_on(str(found['day'])).capitalize()} we are open from {spoken_time(open_)} to {spoken_time(close)}."
+        return (
+            f"{_upper(_on(str(found['day'])))} we are open from {spoken_time(open_)} to {spoken_time(close)}."
+        )
     if "day" in found:
         return f"We are closed {_on(str(found['day']))}."
     return (
-        "We are open from Monday to Thursday from nine to six, on Friday from nine to four, and on Saturday from ten to "
-        "two. On Sunday we are closed."
+        "We are open from Monday to Thursday from nine to six, on Friday from nine to four, "
+        "and on Saturday from ten to two. On Sunday we are closed."
     )
 
 
@@ -332,7 +346,7 @@ def _price(treatment: str) -> _Answer:
         some = _listed(
             [f"a {name} costs {PRICES[name]} dollars" for name in ("check up", "cleaning", "filling")], "and"
         )
-        return f"{some[0].upper()}{some[1:]}. Which treatment would you like to know about?"
+        return f"{_upper(some)}. Which treatment would you like to know about?"
     found = _table((yield Call("price_of", {"treatment": treatment})))
     article = "An" if treatment[0] in "aeiox" else "A"
     return f"{article} {treatment} costs {found.get('price', PRICES[treatment])} dollars."
@@ -350,8 +364,8 @@ def _table(result: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _day(day: str) -> str:
-    return day.capitalize()
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _on(day: str) -> str:

@@ -33,12 +33,26 @@ _REPAIRS = (
     (r"\b(?:an?|the|my) apartment\b", "an appointment"),
     (r"\bgood bye\b", "goodbye"),
 )
-_TREATMENT_WORDS = {"checkup": "check up", "check": "check up", "examination": "check up", "checking": "check up",
-                    "cleaning": "cleaning", "clean": "cleaning", "hygiene": "cleaning", "polish": "cleaning",
-                    "filling": "filling", "fillings": "filling", "failing": "filling", "feeling": "filling",
-                    "ray": "x ray", "extraction": "extraction", "pulled": "extraction", "whitening": "whitening",
-                    "lightning": "whitening", "lightening": "whitening", "whiting": "whitening", "widening": "whitening",
-                    "canal": "root canal", "crown": "crown", "crowns": "crown", "emergency": "emergency visit"}  # fmt: skip
+_TREATMENTS = {
+    **{w: "check up" for w in ("checkup", "examination", "inspection")},
+    **{w: "cleaning" for w in ("cleaning", "cleanings", "hygiene", "polishing")},
+    **{w: "filling" for w in ("filling", "fillings")},
+    **{w: "extraction" for w in ("extraction", "extractions")},
+    **{w: "whitening" for w in ("whitening", "bleaching")},
+    **{w: "crown" for w in ("crown", "crowns")},
+}
+# Only when a price is asked for: words that mean something else, or that these are mistaken for.
+_PRICED = {
+    **{w: "check up" for w in ("check", "checking")},
+    **{w: "cleaning" for w in ("clean", "cleaned")},
+    **{w: "filling" for w in ("failing", "feeling", "fueling", "filing")},
+    **{w: "whitening" for w in ("lightning", "lightening", "whiting", "widening", "white")},
+    **{w: "emergency visit" for w in ("emergency", "emergencies")},
+    "pulled": "extraction",
+    "ray": "x ray",
+    "canal": "root canal",
+    "crowd": "crown",
+}
 # Looked for in this order: the first that is found is what the caller is after.
 _TOPICS = tuple(
     (name, re.compile(rf"\b(?:{pattern})\b"))
@@ -51,17 +65,17 @@ _TOPICS = tuple(
         ("cancel", r"cancel|cancels|canceled|cancelled|cancelling|call off"),
         ("insurance", r"insurance|insured|insurances"),
         ("pay", r"credit cards?|cash|card|cards|pay by|pay with|how can i pay"),
-        ("price", r"how much|price|prices|priced|cost|costs|fee|fees|charge|expensive|failing cost"),
+        ("price", r"how much|price|prices|priced|cost|costs|fee|fees|charge|expensive"),
         ("emergency", r"emergency|emergencies|pain|painful|hurts?|hurting|toothache|swollen|bleeding|broken tooth"),
         ("parking", r"park|parking|car park|bus|train"),
         ("address", r"where|address|located|location|find you|get there|directions?|which street"),
         ("children", r"child|children|kids?|daughter|son"),
         ("phone", r"phone|telephone|e ?mail|call you"),
         ("about", r"about (?:the|your|this) (?:clinic|practice|place|team)|about you|tell me more|describe"),
-        ("help", r"what can (?:you|i) (?:do|ask|say)|help|options|what do you do"),
         ("book", r"book|booking|booked|reserve|schedule|appointments?|see (?:a|the|your) (?:dentist|doctor)|"
-                 r"can i (?:come|drop|have)|come in|free|available|availability|any slots?|any times?|dentist"),
+                 r"can i (?:come|drop)|come in|free|available|availability|any slots?|any times?|dentist"),
         ("hours", r"open|opens|opening|hours?|close|closes|closed|closing|shut|what time|ours"),
+        ("help", r"what can (?:you|i) (?:do|ask|say)|help|options|what do you do"),
         ("who", r"who are you|your name|are you (?:a )?(?:robot|human|real|machine|computer)"),
         ("thanks", r"thanks?|thank you|great|perfect|wonderful"),
         ("bye", r"goodbye|bye|see you|that is all|that's all|nothing else"),
@@ -115,18 +129,21 @@ def understand(text: str) -> Heard:
     words = said.split()
     time = _time(words)
     topic = next((name for name, pattern in _TOPICS if pattern.search(said)), "")
-    treatment = _treatment(said, words)
+    treatment = _treatment(said, words, topic == "price")
     if not topic and treatment:
         topic = "price"
     no = _NO.search(said) is not None
     name = _NAME.search(said)
+    choice = next((n for word, n in _CHOICES if word in words), None)
+    # The "one" of "the last one" is no number.
+    numbers = [w for w in words if w != "one"] if choice is not None else words
     return Heard(
         topic=topic,
         day=_day(words),
         time=time,
-        number_time=time if time is not None else _bare_time(words),
+        number_time=time if time is not None else _bare_time(numbers),
         part=next((p for p in ("morning", "afternoon") if p in words and f"good {p}" not in said), ""),
-        choice=next((n for word, n in _CHOICES if word in words), None),
+        choice=choice,
         digits=_digits(words),
         yes=not no and _YES.search(said) is not None,
         no=no,
@@ -215,7 +232,7 @@ def _time(words: Sequence[str]) -> int | None:
 
 
 def _relative(words: Sequence[str], at: int) -> int | None:
-    """ "half past two", "quarter to three", "ten past nine"; ``at`` is the word between."""
+    """Such as "half past two", "quarter to three", "ten past nine"; ``at`` is the word between."""
     hour = _number(words, at + 1)
     if hour is None and words[at] == "past" and at + 1 < len(words):
         hour = _number([_SOUNDS_LIKE.get(words[at + 1], "")], 0)
@@ -249,38 +266,31 @@ def _bare_time(words: Sequence[str]) -> int | None:
 def _digits(words: Sequence[str]) -> str:
     """The longest run of digits: "four seven one two", "forty seven twelve", "double four", "4712"."""
     best = run = ""
-    doubled = 1
+    times, tens = 1, False  # how often the next digit is meant; whether the last word was "forty"
     for word in [*words, ""]:
         if word in ("double", "triple"):
-            doubled = 2 if word == "double" else 3
+            times = 2 if word == "double" else 3
             continue
         value = _NUMBERS.get(word, _NUMBERS.get(_SOUNDS_LIKE.get(word, "")) if run else None)
         if word.isdigit():
             run += word
-        elif value is not None and value < 10:
-            # "forty seven" is 47, not 407.
-            run = (
-                run[:-1] + str(value)
-                if run[-1:] == "0" and doubled == 1 and value
-                else run + str(value) * doubled
-            )
-        elif value is not None:
-            run += str(value)
-        else:
+        elif value is None:
             best, run = max(best, run, key=len), ""
-        doubled = 1
+        elif tens and 1 <= value <= 9:
+            run = run[:-1] + str(value)  # "forty seven" is 47, not 407
+        else:
+            run += str(value) * (times if value < 10 else 1)
+        times, tens = 1, word in _TENS
     return best
 
 
-def _treatment(said: str, words: Sequence[str]) -> str:
+def _treatment(said: str, words: Sequence[str], priced: bool) -> str:
     for name in PRICES:
         if name in said:
             return name
-    for word in words:
-        if word in _TREATMENT_WORDS:
-            return _TREATMENT_WORDS[word]
-    for word in words:
-        close = get_close_matches(word, _TREATMENT_WORDS, n=1, cutoff=0.82) if len(word) >= 6 else []
-        if close:
-            return _TREATMENT_WORDS[close[0]]
-    return ""
+    known = {**_TREATMENTS, **_PRICED} if priced else _TREATMENTS
+    found = next((known[w] for w in words if w in known), "")
+    if not found and priced:
+        close = [get_close_matches(w, _TREATMENTS, n=1, cutoff=0.75) for w in words if len(w) >= 5]
+        found = next((_TREATMENTS[c[0]] for c in close if c), "")
+    return found

@@ -64,7 +64,7 @@ export async function connectWebSocket(settings, audio, on, metadata) {
       }
       if (message.type === "clear") playback?.port.postMessage("clear");
       if (message.type === "error") refusal = serverProblem(message.code, message.message, message.retry_after);
-      if (message.type !== "ready") on.message(message);
+      if (playback && message.type !== "ready") on.message(message); // before that, an error is a refusal
     };
     socket.onclose = async (event) => {
       clearTimeout(timer);
