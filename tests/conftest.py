@@ -26,7 +26,11 @@ class Stage:
 
     def config(self, **values: Any) -> bv.Config:
         return bv.Config(
-            provider="embedded", stt_provider="scripted", tts_provider="scripted", vad_provider="scripted", **values
+            provider="embedded",
+            stt_provider="scripted",
+            tts_provider="scripted",
+            vad_provider="scripted",
+            **values,
         )
 
     def utterances(self, *texts: str) -> None:

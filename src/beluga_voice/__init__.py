@@ -28,8 +28,8 @@ _HOMES = {
         "SessionError",
     ),
     "beluga_voice.frames": ("AudioFrame",),
+    "beluga_voice.hooks": ("AuthHook", "AuthResult", "DataRetentionHook", "RateLimiter", "TelephonyHook"),
     "beluga_voice.interfaces": (
-        "AuthResult",
         "Capabilities",
         "ChatDelta",
         "ChatMessage",
@@ -48,6 +48,7 @@ __all__ = [
     "AgentError",
     "AudioFrame",
     "AuthError",
+    "AuthHook",
     "AuthResult",
     "Backend",
     "BackendError",
@@ -59,13 +60,16 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "Context",
+    "DataRetentionHook",
     "FormatError",
     "HealthStatus",
     "PipelineError",
+    "RateLimiter",
     "Registry",
     "Session",
     "SessionConfig",
     "SessionError",
+    "TelephonyHook",
     "Tool",
     "TransportConfig",
     "TurnConfig",
@@ -99,8 +103,8 @@ if TYPE_CHECKING:
         SessionError,
     )
     from beluga_voice.frames import AudioFrame
+    from beluga_voice.hooks import AuthHook, AuthResult, DataRetentionHook, RateLimiter, TelephonyHook
     from beluga_voice.interfaces import (
-        AuthResult,
         Capabilities,
         ChatDelta,
         ChatMessage,

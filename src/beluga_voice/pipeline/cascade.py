@@ -14,11 +14,12 @@ from beluga_voice.core import inputs as inp
 from beluga_voice.core.turn import TurnMachine
 from beluga_voice.errors import BackendError, PipelineError
 from beluga_voice.frames import AudioFrame, SttEvent
-from beluga_voice.interfaces import SttStream, UserTurn
-from beluga_voice.pipeline.ear import EAR_RATE, Ear
+from beluga_voice.interfaces import UserTurn
+from beluga_voice.pipeline.ear import Ear
 from beluga_voice.pipeline.mouth import Mouth, MouthEvents
 from beluga_voice.pipeline.parts import Parts, PipelineOptions, Sink
 from beluga_voice.pipeline.processors import ProcessorChain
+from beluga_voice.pipeline.recogniser import Recogniser
 from beluga_voice.pipeline.reply import Reply, ReplyEvents, ReplyTimes
 from beluga_voice.pipeline.timeline import Timeline
 from beluga_voice.pipeline.turn_times import TurnTimes
@@ -103,7 +104,17 @@ class Cascade:
         self._reply: Reply | None = None
         self._reply_task: asyncio.Task[None] | None = None
         self._times = TurnTimes(options.latency_target)
-        self._stt: SttStream | None = None
+        self._recogniser = Recogniser(
+            parts.stt,
+            language=options.language,
+            phrases=[*options.phrases, *options.brain.phrases],
+            timeout=timeout,
+            max_retries=options.max_retries,
+            retry_delay=options.retry_delay,
+            on_event=self._on_stt,
+            on_error=lambda error: self.error(error, "stt"),
+            on_gone=lambda: self.tell(inp.Stop("error")),
+        )
         self._ear: Ear | None = None
         self._closing = False
         mouth_events = MouthEvents(
@@ -125,25 +136,12 @@ class Cascade:
         Raises:
             BackendError: if the recogniser cannot be opened in time.
         """
-        self._stt = await self._open_stt()
+        await self._recogniser.open()
         vad = self._parts.vad
-        self._ear = Ear(self._timeline, self, self._stt, vad.open, vad.window, self._parts.noise)
-        self._spawn(self._read_stt(self._stt), "stt")
+        self._ear = Ear(self._timeline, self, self._recogniser.push, vad.open, vad.window, self._parts.noise)
+        self._spawn(self._recogniser.run(), "stt")
         self._spawn(self.mouth.run(), "mouth")
         self._arm()
-
-    async def _open_stt(self) -> SttStream:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._parts.stt.open(
-                    sample_rate=EAR_RATE,
-                    language=self._options.language,
-                    phrases=[*self._options.phrases, *self._options.brain.phrases],
-                )
-        except TimeoutError as error:
-            raise PipelineError(
-                "start", "timeout", f"the recogniser did not open in {self._timeout:g} s"
-            ) from error
 
     async def close(self) -> None:
         """Ends all tasks and streams, within a deadline."""
@@ -161,15 +159,7 @@ class Cascade:
                     "task %s did not end in %.1f s and was abandoned", task.get_name(), _STOP_DEADLINE
                 )
         await self.mouth.close()
-        if self._stt is not None:
-            await self._close_stt(self._stt)
-
-    async def _close_stt(self, stream: SttStream) -> None:
-        try:
-            async with asyncio.timeout(_STOP_DEADLINE):
-                await stream.close()
-        except Exception as error:  # closing must go on whatever a plug-in does
-            log.warning("recogniser did not close: %s", type(error).__name__)
+        await self._recogniser.close()
 
     @property
     def task_count(self) -> int:
@@ -216,9 +206,8 @@ class Cascade:
 
     def on_voice(self, event: inp.SpeechStarted | inp.SpeechEnded) -> None:
         """The ear heard a voice begin or end."""
-        assert self._stt is not None
         if isinstance(event, inp.SpeechStarted):
-            self._stt.speech_started(event.at)
+            self._recogniser.speech_started(event.at)
         self.tell(event, now=self._timeline.audio_end)
 
     def on_audio_time(self, at: float) -> None:
@@ -233,44 +222,12 @@ class Cascade:
             ev.LevelEvent(at=self._timeline.now(), dbfs=round(dbfs, 1), speech=round(probability, 2))
         )
 
-    async def _read_stt(self, stream: SttStream) -> None:
-        """Reads the recogniser; one that fails is opened again, and only its open segment is lost."""
-        failures, offset = 0, 0
-        while True:
-            try:
-                async for event in stream.events():
-                    failures = 0
-                    self._on_stt(event, offset)
-                return
-            except BackendError as error:
-                self.error(error, "stt")
-            await self._close_stt(stream)
-            failures += 1
-            if failures > self._options.max_retries:
-                self.tell(inp.Stop("error"))
-                return
-            c = self.turns.c
-            for segment in range(max(c.answered, c.first_segment), c.asked):
-                self.tell(inp.FinalText(segment, c.partial if segment == c.partial_segment else ""))
-            offset = c.asked
-            await asyncio.sleep(
-                min(5.0, self._options.retry_delay * 2 ** (failures - 1)) if failures > 1 else 0
-            )
-            try:
-                stream = self._stt = await self._open_stt()
-            except BackendError as error:
-                self.error(error, "stt")
-                continue
-            assert self._ear is not None
-            self._ear.use(stream)
-
-    def _on_stt(self, event: SttEvent, offset: int) -> None:
-        segment = event.segment + offset
+    def _on_stt(self, event: SttEvent) -> None:
         if event.final:
             self._times.final(self._timeline.now())
-            self.tell(inp.FinalText(segment, event.text))
+            self.tell(inp.FinalText(event.segment, event.text))
         else:
-            self.tell(inp.PartialText(segment, event.text))
+            self.tell(inp.PartialText(event.segment, event.text))
         self._tell_transcript()
 
     def _tell_transcript(self) -> None:
@@ -333,11 +290,9 @@ class Cascade:
             self._owner.emit(ev.TurnEvent(at=now, turn=turn, phase="user_started"))
 
     def _do_AskFinal(self, c: cmd.AskFinal) -> None:
-        assert self._stt is not None
         self._times.asked()
-        self._stt.finalize(c.at)
-        if self._ear is not None and self._ear.voiced:
-            self._stt.speech_started(self._timeline.audio_end)  # the turn was cut while the user speaks on
+        # Where the turn is cut while the user speaks on, what follows is a segment of its own.
+        self._recogniser.finalize(c.at, goes_on=self._ear is not None and self._ear.voiced)
 
     def _do_CommitTurn(self, c: cmd.CommitTurn) -> None:
         now = self._timeline.now()

@@ -11,7 +11,7 @@ from beluga_voice.audio.resample import Resampler
 from beluga_voice.core.inputs import SpeechEnded, SpeechStarted
 from beluga_voice.core.voice_activity import VoiceActivity
 from beluga_voice.frames import AudioFrame
-from beluga_voice.interfaces import NoiseFilter, SttStream, VadStream
+from beluga_voice.interfaces import NoiseFilter, VadStream
 from beluga_voice.pipeline.timeline import Timeline
 
 __all__ = ["EAR_RATE", "Ear"]
@@ -43,7 +43,7 @@ class Ear:
     Args:
         timeline: stamps the audio.
         listener: is told what was heard.
-        stt: fed with all audio.
+        to_stt: takes all audio: mono s16le at 16 kHz, and when it ended.
         open_vad: makes the VAD stream.
         window: VAD window in samples at 16 kHz.
         noise: filter before both, or None.
@@ -53,14 +53,14 @@ class Ear:
         self,
         timeline: Timeline,
         listener: Listener,
-        stt: SttStream,
+        to_stt: Callable[[bytes, float], None],
         open_vad: Callable[[Callable[[float, float], None]], VadStream],
         window: int,
         noise: NoiseFilter | None = None,
     ) -> None:
         self._timeline = timeline
         self._listener = listener
-        self._stt = stt
+        self._to_stt = to_stt
         self._noise = noise
         self._activity = VoiceActivity()
         self._window_bytes = window * 2
@@ -92,7 +92,7 @@ class Ear:
             pcm = self._resample(pcm, frame.sample_rate)
         if not pcm:
             return
-        self._stt.push(pcm, end)
+        self._to_stt(pcm, end)
         self._pending += pcm
         size = self._window_bytes
         while len(self._pending) >= size:
@@ -102,12 +102,6 @@ class Ear:
         if self._want_level and end - self._level_at >= _LEVEL_EVERY:
             self._level_at = end
             self._listener.on_level(rms_dbfs(pcm), self._probability)
-
-    def use(self, stt: SttStream) -> None:
-        """Feeds another recogniser from now on, in the middle of speech if need be."""
-        self._stt = stt
-        if self._activity.voiced:
-            stt.speech_started(self._timeline.audio_end)
 
     def close(self) -> None:
         """Stops judging; the recogniser is closed by its owner."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from beluga_voice.clock import Clock
 
-__all__ = ["Timeline"]
+__all__ = ["LoopClock", "Timeline"]
 
 # Audio may arrive late in bursts (a network stall) without being lost. Only when it stays behind for this
 # long, or is very far behind (a muted microphone), was there none, and the gap is real silence.
@@ -13,6 +15,14 @@ _LATE_FOR = 0.5
 _ABSENT = 1.5
 # A burst may run ahead of the clock by this much; more than that was silence counted twice.
 _MAX_LEAD = 0.3
+
+
+class LoopClock:
+    """The event loop's own clock, so that a session on a virtual loop lives in virtual time."""
+
+    def now(self) -> float:
+        """The current time in seconds."""
+        return asyncio.get_running_loop().time()
 
 
 class Timeline:

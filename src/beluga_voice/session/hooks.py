@@ -9,7 +9,7 @@ from collections.abc import Callable
 from beluga_voice.config import Config, SessionConfig
 from beluga_voice.core.resilience import TokenBucket
 from beluga_voice.errors import AuthError, BackendError, CapacityError
-from beluga_voice.interfaces import AuthHook, AuthResult, RateLimiter
+from beluga_voice.hooks import AuthHook, AuthResult, RateLimiter
 
 __all__ = ["Door"]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from beluga_voice.config import Config
 from beluga_voice.errors import BackendError
-from beluga_voice.interfaces import DataRetentionHook, SessionRecord, SessionStore
+from beluga_voice.hooks import DataRetentionHook
+from beluga_voice.interfaces import SessionRecord, SessionStore
 from beluga_voice.registry import registry_for
 
 if TYPE_CHECKING:

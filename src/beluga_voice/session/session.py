@@ -17,13 +17,14 @@ from beluga_voice.frames import AudioFrame
 from beluga_voice.interfaces import LLM, Brain, ChatMessage, Transport, UserTurn
 from beluga_voice.pipeline.cascade import Cascade
 from beluga_voice.pipeline.parts import Parts, PipelineOptions
-from beluga_voice.pipeline.timeline import Timeline
+from beluga_voice.pipeline.timeline import LoopClock, Timeline
 from beluga_voice.session.audio_out import Clips, ReceiveQueue, TransportSink
 from beluga_voice.session.brains import make_brain
 from beluga_voice.session.broadcast import Broadcast
 from beluga_voice.session.context import TurnContext
 from beluga_voice.session.event_log import EventLog
 from beluga_voice.session.history import History
+from beluga_voice.session.link import TransportLink
 from beluga_voice.session.metrics import MetricsCollector, SessionMetrics
 
 __all__ = ["Session"]
@@ -36,14 +37,6 @@ _MAX_LEAD = 0.02
 _FRAME_SECONDS = 0.02
 
 Phase = Literal["new", "starting", "live", "closing", "closed"]
-
-
-class LoopClock:
-    """The event loop's own clock, so that a session on a virtual loop lives in virtual time."""
-
-    def now(self) -> float:
-        """The current time in seconds."""
-        return asyncio.get_running_loop().time()
 
 
 class Session:
@@ -101,7 +94,7 @@ class Session:
         self._log: EventLog | None = None
         self._start_task: asyncio.Task[None] | None = None
         self._finish_task: asyncio.Task[None] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._link: TransportLink | None = None
         self._done = asyncio.Event()
         self._turn_in_hand = 0
         self._clips = Clips()
@@ -144,8 +137,8 @@ class Session:
     @property
     def task_count(self) -> int:
         """Asyncio tasks that belong to this session now."""
-        own = sum(not t.done() for t in self._tasks)
-        return own + (self._cascade.task_count if self._cascade else 0)
+        link = self._link.task_count if self._link else 0
+        return link + (self._cascade.task_count if self._cascade else 0)
 
     def update_metadata(self, changes: dict[str, Any]) -> None:
         """Merges ``changes`` into the metadata."""
@@ -228,14 +221,8 @@ class Session:
             raise first_error(failures) from failures
         self._phase = "live"
         if self._transport is not None:
-            self._transport.on_control(self._on_control)
-            self._tasks.append(
-                asyncio.create_task(self._read_transport(self._transport), name=f"{self.id}:recv")
-            )
             events = self._broadcast.subscribe()
-            self._tasks.append(
-                asyncio.create_task(self._send_events(self._transport, events), name=f"{self.id}:events")
-            )
+            self._link = TransportLink(self.id, self._transport, self._cascade, events, self.emit, self._now)
         self.emit(ev.StateEvent(at=0.0, state="listening", previous="starting"))
         greeting = self._brain.greeting() if config.greeting is None else config.greeting
         if greeting:
@@ -301,24 +288,19 @@ class Session:
             self._done.set()
 
     async def _release_parts(self, reason: str, code: str) -> None:
-        receiver = self._tasks[0] if self._tasks else None
-        if receiver is not None:
-            receiver.cancel()
+        if self._link is not None:
+            self._link.stop_receiving()
         if self._cascade is not None:
             await self._cascade.close()
         self.emit(ev.ClosedEvent(at=self._now(), reason=reason, code=code))
         if isinstance(self._sink, ReceiveQueue):
             self._sink.close()
-        if len(self._tasks) > 1:  # the events task ends by itself once it has sent the last one
-            await asyncio.wait(self._tasks[1:], timeout=0.3)
-        for task in self._tasks:
-            task.cancel()
         for brain in self._brains:
             await _optional(brain, "close")
-        if self._transport is not None:
+        if self._link is not None:
+            await self._link.close()
+        elif self._transport is not None:
             await self._transport.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=0.5)
         if self._on_closed is not None:
             self._phase = "closed"
             await self._on_closed(self, reason)
@@ -473,60 +455,6 @@ class Session:
                 result=result,
             )
         )
-
-    # --- transport ----------------------------------------------------------------------------------------
-
-    async def _read_transport(self, transport: Transport) -> None:
-        assert self._cascade is not None
-        try:
-            async for frame in transport.recv():
-                await self._cascade.hear(frame)
-        except BackendError as error:
-            self._emit_error(error, "transport")
-        except Exception as error:  # a transport may fail in any way
-            log.exception("session %s: transport failed", self.id)
-            self._emit_error(
-                BackendError("recv", "connection_failed", f"the transport failed: {type(error).__name__}"),
-                "transport",
-            )
-        if self._phase == "live":
-            self._cascade.tell(inp.Stop("transport_lost"))
-
-    async def _send_events(self, transport: Transport, events: AsyncIterator[ev.SessionEvent]) -> None:
-        async for event in events:
-            try:
-                async with asyncio.timeout(5.0):
-                    await transport.send_event(ev.to_dict(event))
-            except Exception as error:
-                log.debug("session %s: event not sent: %s", self.id, type(error).__name__)
-
-    def _on_control(self, message: Any) -> None:
-        if self._cascade is None or self._phase != "live":
-            return
-        match message.get("type"):
-            case "text" if str(message.get("text", "")).strip():
-                self._cascade.tell(inp.TypedText(str(message["text"]).strip()))
-            case "dtmf":
-                self.emit(ev.DtmfEvent(at=self._now(), digit=str(message.get("digit", ""))))
-            case "stop":
-                self._cascade.tell(inp.Stop("stopped"))
-            case "transport":
-                self.emit(
-                    ev.TransportEvent(
-                        at=self._now(), state=message["state"], reason=str(message.get("reason", ""))
-                    )
-                )
-            case "participant":
-                self.emit(
-                    ev.ParticipantEvent(
-                        at=self._now(),
-                        identity=str(message.get("identity", "")),
-                        phase=str(message.get("phase", "")),
-                        data=dict(message.get("data", {})),
-                    )
-                )
-            case _:
-                log.debug("session %s: unknown control message %s", self.id, message.get("type"))
 
     # --- small --------------------------------------------------------------------------------------------
 

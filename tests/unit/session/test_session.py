@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Stage, collect, speak
 
 import beluga_voice as bv
 from beluga_voice import events as ev
@@ -16,6 +15,7 @@ from beluga_voice.errors import PipelineError
 from beluga_voice.session.session import Session
 from beluga_voice.testing.scripted import silence, tone
 from beluga_voice.transports.memory import MemoryTransport
+from conftest import Stage, collect, speak
 
 
 def of(events: list[Any], kind: type) -> list[Any]:
@@ -60,7 +60,9 @@ def test_a_question_is_answered_and_both_sides_are_history(stage: Stage) -> None
     gaps = [b.pts - a.pts for a, b in zip(heard, heard[1:], strict=False)]
     assert max(gaps) < 0.021, "frames follow each other without a gap"
     metrics = of(events, ev.MetricsEvent)[0]
-    assert metrics.total == pytest.approx(metrics.endpointing + metrics.llm + metrics.tts + metrics.playout, abs=0.03)
+    assert metrics.total == pytest.approx(
+        metrics.endpointing + metrics.llm + metrics.tts + metrics.playout, abs=0.03
+    )
     assert metrics.total < 0.5
 
 
@@ -324,7 +326,12 @@ def test_a_graceful_stop_lets_the_agent_finish(stage: Stage) -> None:
 def test_calls_before_start_and_twice(stage: Stage) -> None:
     async def play(session: Session) -> None:
         assert session.state == "starting"
-        for call in (session.process_audio(b""), session.say("x"), session.send_audio(b""), session.send_text("x")):
+        for call in (
+            session.process_audio(b""),
+            session.say("x"),
+            session.send_audio(b""),
+            session.send_text("x"),
+        ):
             with pytest.raises(bv.SessionError, match="call start"):
                 await call
         await session.start()
@@ -365,7 +372,10 @@ def test_say_typed_text_and_own_audio(stage: Stage) -> None:
         return await events
 
     events = stage.run(play)
-    assert [e.text for e in of(events, ev.AgentTextEvent) if e.final] == ["Welcome.", "You said what is your name."]
+    assert [e.text for e in of(events, ev.AgentTextEvent) if e.final] == [
+        "Welcome.",
+        "You said what is your name.",
+    ]
 
 
 def test_greeting_phrases_and_metadata(stage: Stage) -> None:
@@ -441,10 +451,17 @@ def test_a_transport_carries_audio_events_and_controls(stage: Stage) -> None:
         transport.control({"type": "dtmf", "digit": "5"})
         transport.control({"type": "nonsense"})
         await asyncio.sleep(4.0)
-        assert {"type": "dtmf", "digit": "5"}.items() <= [e for e in transport.events if e["type"] == "dtmf"][0].items()
+        assert {"type": "dtmf", "digit": "5"}.items() <= [e for e in transport.events if e["type"] == "dtmf"][
+            0
+        ].items()
         transport.end()
         await asyncio.wait_for(session.wait_closed(), 5)
-        assert transport.events[-1] | {"at": 0} == {"type": "closed", "at": 0, "reason": "transport_lost", "code": ""}
+        assert transport.events[-1] | {"at": 0} == {
+            "type": "closed",
+            "at": 0,
+            "reason": "transport_lost",
+            "code": "",
+        }
 
     stage.run(play, transport=MemoryTransport())
 

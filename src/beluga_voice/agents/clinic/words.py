@@ -22,7 +22,7 @@ _SOUNDS_LIKE = {"to": "two", "too": "two", "for": "four", "won": "one", "ate": "
 _REPAIRS = (
     (r"\b(?:have|half) pass(?:ed|t)?\b", "half past"),
     (r"\bhave past\b", "half past"),
-    (r"\bhalf past to you\b", "half past two"),
+    (r"\bhalf past (?:to )?you\b", "half past two"),
     (r"\bhalf past (\w+) you\b", r"half past \1"),
     (r"\bo clock\b", "oclock"),
     (r"\ba m\b", "am"),
