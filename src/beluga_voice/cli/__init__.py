@@ -1,4 +1,4 @@
-"""The command line: ``beluga-voice demo | talk | serve | providers | doctor | replay``."""
+"""The command line: ``beluga-voice demo | talk | serve | providers | doctor | replay | version``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0 done, 1 failed, 2 wrong use or configuration."""
+    """Runs the command line and exits.
+
+    Status: 0 done, 1 failed, 2 wrong use or configuration, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
+    """
     from beluga_voice.cli.app import run
 
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,13 @@ from beluga_voice.agents.agent import Agent
 from beluga_voice.backends import new_backend
 from beluga_voice.backends.base import Backend
 from beluga_voice.config import Config
-from beluga_voice.errors import ConfigError
+from beluga_voice.errors import BackendError, ConfigError
+from beluga_voice.registry import get_registry
 
-__all__ = ["DEFAULT_AGENT", "agent_factory", "load_backend", "started"]
+__all__ = ["DEFAULT_AGENT", "agent_factory", "load_backend", "load_config", "started"]
 
 DEFAULT_AGENT = "beluga_voice.agents.clinic:clinic_desk"
+_NO_PROVIDER = re.compile(r"(: |; )provider is required")
 
 
 def agent_factory(name: str) -> Callable[[], dict[str, Any]]:
@@ -33,45 +36,67 @@ def agent_factory(name: str) -> Callable[[], dict[str, Any]]:
     """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
-        raise ConfigError(
-            "load_agent", "invalid_config", f"--agent {name!r}: write module:attribute, e.g. my_agent:answer"
-        )
+        raise _wrong_agent(name, "write module:attribute, e.g. my_agent:answer")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as python -m does, so that a file in this folder is found
     try:
         found: Any = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError("load_agent", "invalid_config", f"--agent {name!r}: {error}") from error
+    except BackendError:
+        raise
+    except Exception as error:  # importing runs the user's file, which may fail in any way
+        raise _wrong_agent(name, f"{type(error).__name__}: {error}") from error
     if isinstance(found, Agent):
         return lambda: {"agent": found}
     if inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found):
         return lambda: {"agent_callback": found}
-    if callable(found) and not inspect.signature(found).parameters:
+    if callable(found) and not _required_parameters(found):
         return lambda: _made(name, found())
-    raise ConfigError(
-        "load_agent",
-        "invalid_config",
-        f"--agent {name!r} must be an Agent, a function that makes one, or an async callback",
-    )
+    raise _wrong_agent(name, "must be an Agent, a function that makes one, or an async callback")
+
+
+def _required_parameters(function: Callable[..., Any]) -> list[str]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some built-ins have no signature
+        return ["?"]
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
 
 
 def _made(name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, Agent):
         return {"agent": value}
-    raise ConfigError(
-        "load_agent", "invalid_config", f"--agent {name!r} returned {type(value).__name__}, not an Agent"
-    )
+    raise _wrong_agent(name, f"returned {type(value).__name__}, not an Agent")
 
 
-def load_backend(config: Path | None, provider: str | None, **values: Any) -> Backend:
-    """A backend from a file, the environment and the command line; later wins."""
+def _wrong_agent(name: str, what: str) -> ConfigError:
+    return ConfigError("load_agent", "invalid_config", f"--agent {name!r}: {what}")
+
+
+def load_config(path: Path | None, provider: str | None = None, **values: Any) -> Config:
+    """A configuration from a file, the environment and the command line; later wins.
+
+    ``embedded`` is the provider where none of them names one. Values of None are left out.
+
+    Raises:
+        ConfigError: ``invalid_config`` or ``provider_not_found``.
+    """
     given = {k: v for k, v in values.items() if v is not None}
     if provider is not None:
+        get_registry().factory(provider)  # an unknown name is said before what it would need
         given["provider"] = provider
-    if config is None and "provider" not in given:
-        given["provider"] = "embedded"
-    loaded = Config.load(config, **given)
-    return new_backend(loaded.provider, loaded)
+    try:
+        return Config.load(path, **given)
+    except ConfigError as error:
+        if not _NO_PROVIDER.search(error.message):
+            raise
+    return Config.load(path, **given, provider="embedded")
+
+
+def load_backend(path: Path | None, provider: str | None, **values: Any) -> Backend:
+    """A backend by `load_config`; nothing is loaded or connected yet."""
+    config = load_config(path, provider, **values)
+    return new_backend(config.provider, config)
 
 
 class started:

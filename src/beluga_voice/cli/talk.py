@@ -5,62 +5,64 @@ from __future__ import annotations
 import asyncio
 import json as jsonlib
 import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from beluga_voice import events as ev
 from beluga_voice.audio.resample import resample
-from beluga_voice.audio.wav import Recording, read_wav, write_wav
+from beluga_voice.audio.wav import read_wav
 from beluga_voice.backends.base import Backend
 from beluga_voice.cli.loading import DEFAULT_AGENT, agent_factory, load_backend, started
+from beluga_voice.cli.track import Track, make_room, save
 from beluga_voice.cli.waterfall import waterfall
 from beluga_voice.config import SessionConfig
 from beluga_voice.errors import PipelineError
-from beluga_voice.frames import AudioFrame
 from beluga_voice.session.session import Session
 
-__all__ = ["Track", "talk"]
+__all__ = ["Talk", "talk"]
 
 _EAR_RATE = 16_000
+_STEP_SECONDS = 0.1
 
-
-class Track:
-    """Audio laid out on a session's timeline, silence in between.
-
-    Args:
-        sample_rate: in Hz.
-    """
-
-    def __init__(self, sample_rate: int) -> None:
-        self.sample_rate = sample_rate
-        self._pcm = bytearray()
-
-    def place(self, frame: AudioFrame) -> None:
-        """Adds a mono frame where its ``pts`` says; what is there already is replaced."""
-        at = max(0, round(frame.pts * self.sample_rate)) * 2
-        if len(self._pcm) < at:
-            self._pcm.extend(bytes(at - len(self._pcm)))
-        self._pcm[at : at + len(frame.data)] = frame.data
-
-    def pcm(self, seconds: float = 0.0) -> bytes:
-        """All of it, padded with silence to at least ``seconds``."""
-        want = round(seconds * self.sample_rate) * 2
-        return bytes(self._pcm).ljust(want, b"\0")
+Seconds = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=86_400))]
 
 
 @dataclass(slots=True)
 class Talk:
-    """What a conversation came to."""
+    """What a conversation came to.
+
+    Attributes:
+        turns: one dict for each thing the user said: ``turn``, ``user``, ``agent`` (what was heard of the answer),
+            ``interrupted`` and, once it was answered, ``metrics``.
+        errors: the `ErrorEvent`\\ s as dicts.
+        warnings: what else the user of the command should know.
+        seconds: length of the session.
+    """
 
     turns: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     errors: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    warnings: list[str] = field(default_factory=list[str])
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What `talk` was asked to do."""
+
+    user: bytes
+    out: Path | None
+    stereo: bool
+    tail: float
+    timeout: float
 
 
 def talk(
@@ -73,13 +75,13 @@ def talk(
     agent: str = DEFAULT_AGENT,
     provider: str | None = None,
     config: Path | None = None,
-    tail: float = 1.5,
-    timeout: float = 600.0,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    tail: Seconds = 1.5,
+    timeout: Seconds = 600.0,
+    json: bool = False,
 ) -> int:
     """Hold one conversation with an agent, the user's side taken from a file.
 
-    Example: beluga-voice talk question.wav --out answer.wav --events log.jsonl
+    It ends when both sides have been quiet for ``tail`` seconds after the recording.
 
     Args:
         recording: a WAV file with speech, of any rate and channel count.
@@ -90,93 +92,114 @@ def talk(
         agent: who answers, as module:attribute.
         provider: the backend; embedded unless the configuration says otherwise.
         config: a YAML or TOML file.
-        tail: seconds of silence on both sides that end the conversation.
+        tail: seconds of silence on both sides, after the recording, that end the conversation.
         timeout: seconds after which it is ended all the same.
         json: print the result as JSON.
     """
     user = read_wav(recording)
+    if out is not None:
+        make_room(out)
     console = Console(stderr=True, quiet=json)
     make_agent = agent_factory(agent)
     session_config = SessionConfig(user_id="talk", greeting="", event_log=events, **make_agent())
+    plan = _Plan(resample(user.pcm, user.sample_rate, _EAR_RATE), out, stereo, tail, timeout)
+    result = Talk()
+    if user.truncated:
+        result.warnings.append(f"{recording} was cut off; it is used as far as it goes")
 
-    async def main() -> Talk:
+    async def main() -> None:
         backend = load_backend(config, provider)
         async with started(backend, console):
-            return await _converse(backend, session_config, user, out, console, tail, timeout, stereo=stereo)
+            await _converse(backend, session_config, plan, result, console)
 
     if fast:
         from beluga_voice.testing.loop import run
 
-        result = run(main(), hang_after=120.0)
+        run(main(), hang_after=120.0)
     else:
-        result = asyncio.run(main())
+        asyncio.run(main())
+    if not result.turns:
+        result.warnings.append("no words were recognised; is there speech in the file?")
     if json:
-        sys.stdout.write(
-            jsonlib.dumps({"turns": result.turns, "errors": result.errors, "seconds": result.seconds}) + "\n"
-        )
+        payload = {name: getattr(result, name) for name in ("turns", "errors", "warnings", "seconds")}
+        sys.stdout.write(jsonlib.dumps(payload) + "\n")
     else:
         _summary(console, result, out, events)
     return 1 if result.errors and not result.turns else 0
 
 
 async def _converse(
-    backend: Backend,
-    config: SessionConfig,
-    user: Recording,
-    out: Path | None,
-    console: Console,
-    tail: float,
-    timeout: float,
-    *,
-    stereo: bool,
-) -> Talk:
+    backend: Backend, config: SessionConfig, plan: _Plan, result: Talk, console: Console
+) -> None:
     session = await backend.create_session(config)
-    result = Talk()
     track = Track(session.output_sample_rate)
     await session.start()
-    watch = asyncio.create_task(_watch(session, result, console))
-    listen = asyncio.create_task(_listen(session, track))
-    pcm = resample(user.pcm, user.sample_rate, _EAR_RATE)
-    started_at = asyncio.get_running_loop().time()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     try:
-        async with asyncio.timeout(timeout):
-            await session.process_audio(pcm)
-            await _until_quiet(session, tail)
-    except TimeoutError as error:
-        raise PipelineError(
-            "talk", "timeout", f"the conversation did not end in {timeout:g} s; see --timeout"
-        ) from error
+        with console.status("") as status:
+            async with _following(session, track, result, console, lambda: _show(session, status)):
+                try:
+                    async with asyncio.timeout(plan.timeout):
+                        await session.process_audio(plan.user)
+                        await _until_quiet(session, plan.tail)
+                except TimeoutError as error:
+                    raise PipelineError(
+                        "talk",
+                        "timeout",
+                        f"the conversation did not end in {plan.timeout:g} s; see --timeout",
+                    ) from error
+                finally:
+                    result.seconds = round(loop.time() - began, 3)
+                    await session.stop()
     finally:
-        result.seconds = round(asyncio.get_running_loop().time() - started_at, 3)
-        await session.stop()
-        await asyncio.wait([watch, listen], timeout=2.0)
-    watch.result()
-    listen.result()
-    if out is not None:
-        _write(out, track, pcm, result.seconds, stereo=stereo)
-    return result
+        if plan.out is not None:  # whatever ended it: what was said until then is worth keeping
+            user = resample(plan.user, _EAR_RATE, track.sample_rate) if plan.stereo else None
+            save(plan.out, track.pcm(result.seconds), user, track.sample_rate)
 
 
 async def _until_quiet(session: Session, tail: float) -> None:
     """Feeds silence until both sides have been quiet for ``tail`` seconds."""
-    step = bytes(int(_EAR_RATE * 0.1) * 2)
+    step = bytes(int(_EAR_RATE * _STEP_SECONDS) * 2)
     quiet = 0.0
     while quiet < tail and session.state != "closed":
         await session.process_audio(step)
-        quiet = quiet + 0.1 if session.state == "listening" else 0.0
+        quiet = quiet + _STEP_SECONDS if session.state == "listening" else 0.0
 
 
-async def _listen(session: Session, track: Track) -> None:
-    async for frame in session.receive_audio():
-        track.place(frame)
+@asynccontextmanager
+async def _following(
+    session: Session, track: Track, result: Talk, console: Console, show: Callable[[], None]
+) -> AsyncGenerator[None]:
+    """Records what is heard and shows what happens; after the session has ended, all that is left of it."""
+
+    async def listen() -> None:
+        async for frame in session.receive_audio():
+            track.place(frame)
+
+    async def watch() -> None:
+        async for event in session.events():
+            _note(event, result)
+            if isinstance(event, ev.InterruptionEvent):
+                track.cut(event.silenced)
+            line = _line(event)
+            if line is not None:
+                console.print(line, soft_wrap=True)
+            show()
+
+    tasks = [asyncio.create_task(listen()), asyncio.create_task(watch())]
+    try:
+        yield
+    finally:
+        done, late = await asyncio.wait(tasks, timeout=2.0)
+        for task in late:
+            task.cancel()
+        for task in done:
+            task.result()
 
 
-async def _watch(session: Session, result: Talk, console: Console) -> None:
-    async for event in session.events():
-        _note(event, result)
-        line = _line(event)
-        if line is not None:
-            console.print(line, soft_wrap=True)
+def _show(session: Session, status: Status) -> None:
+    status.update(f"{session.state.replace('_', ' ')} …")
 
 
 def _note(event: ev.SessionEvent, result: Talk) -> None:
@@ -214,29 +237,16 @@ def _line(event: ev.SessionEvent) -> Text | None:
             return None
 
 
-def _write(out: Path, track: Track, user: bytes, seconds: float, *, stereo: bool) -> None:
-    agent = track.pcm(seconds)
-    if not stereo:
-        write_wav(out, agent, track.sample_rate)
-        return
-    import numpy as np
-
-    left = resample(user, _EAR_RATE, track.sample_rate)
-    length = max(len(left), len(agent))
-    both = [np.frombuffer(side.ljust(length, b"\0"), dtype="<i2") for side in (left, agent)]
-    write_wav(out, np.stack(both, axis=1).tobytes(), track.sample_rate, 2)
-
-
 def _summary(console: Console, result: Talk, out: Path | None, events: Path | None) -> None:
     totals = [t["metrics"]["total"] for t in result.turns if "metrics" in t]
     table = Table.grid(padding=(0, 2))
     table.add_row("turns", str(len(result.turns)))
     if totals:
-        table.add_row("answer after", ", ".join(f"{t * 1000:.0f} ms" for t in totals))
+        table.add_row("answer after", ", ".join(f"{t * 1000:.0f} ms" for t in totals if t is not None))
     table.add_row("length", f"{result.seconds:.1f} s")
     for name, path in (("voice", out), ("events", events)):
         if path is not None:
-            table.add_row(name, str(path))
-    if not result.turns:
-        table.add_row("note", "no words were recognised; is there speech in the file?")
+            table.add_row(name, Text(str(path)))
+    for warning in result.warnings:
+        table.add_row(Text("note", "yellow"), Text(warning))
     console.print(table)

@@ -44,6 +44,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._job_done)
         return future
 
+    async def shutdown_default_executor(self, *timeout: Any) -> None:
+        """As usual; joining its threads is real work too, and Python 3.12 and later set it a deadline."""
+        self._jobs += 1
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self._jobs -= 1
+
     def _job_done(self, _: Any) -> None:
         self._jobs -= 1
 

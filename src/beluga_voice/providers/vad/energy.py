@@ -60,15 +60,16 @@ class _Stream:
     def __init__(self, settings: SettingsModel, on_result: Callable[[float, float], None]) -> None:
         self._settings = settings
         self._on_result: Callable[[float, float], None] | None = on_result
-        self._floor = settings.minimum - settings.margin
+        self._floor: float | None = None
 
     def push(self, window: bytes, at: float) -> None:
         """Judges one window at once."""
         if self._on_result is None:
             return
         level = rms_dbfs(window)
-        above = level - max(self._floor + self._settings.margin, self._settings.minimum)
-        self._floor += (level - self._floor) * (_FALL if level < self._floor else _RISE)
+        floor = level if self._floor is None else self._floor
+        above = level - max(floor + self._settings.margin, self._settings.minimum)
+        self._floor = floor + (level - floor) * (_FALL if level < floor else _RISE)
         self._on_result(1 / (1 + math.exp(-above / 2)), at)
 
     def close(self) -> None:

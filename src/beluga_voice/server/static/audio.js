@@ -67,15 +67,21 @@ export class AudioGraph {
     this.remote.connect(this.agentGain);
   }
 
-  /** Silences the remote stream at once for `seconds`: what still lies in its jitter buffer must not be heard. */
+  /** Silences the remote stream at once for `seconds`: what is still on its way must not be heard. */
   cut(seconds) {
     clearTimeout(this.unmuteTimer);
-    this.player.muted = true;
-    this.agentGain.gain.value = 0;
-    this.unmuteTimer = setTimeout(() => {
-      this.player.muted = false;
-      this.agentGain.gain.value = 1;
-    }, seconds * 1000);
+    this.#setRemote(false);
+    this.unmuteTimer = setTimeout(() => this.#setRemote(true), seconds * 1000);
+  }
+
+  /** Ends a `cut` after `seconds`, if it would last longer. */
+  endCut(seconds) {
+    if (this.player.muted) this.cut(seconds);
+  }
+
+  #setRemote(heard) {
+    this.player.muted = !heard;
+    this.agentGain.gain.value = heard ? 1 : 0;
   }
 
   /** A node that plays PCM pushed to it, at `rate` Hz. */

@@ -4,6 +4,23 @@ import { el, readable } from "./dom.js";
 
 const GENTLE = window.matchMedia("(prefers-reduced-motion: reduce)");
 
+/** The fields of an object as people read them: `day: Tuesday, time: 15:00`. */
+function readableFields(values) {
+  const shown = ([key, value]) => `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`;
+  return Object.entries(values).map(shown).join(", ");
+}
+
+/** What a tool gave back; many give a JSON object. */
+function readableResult(result) {
+  try {
+    const value = JSON.parse(result);
+    if (value !== null && typeof value === "object" && !Array.isArray(value)) return readableFields(value) || "done";
+  } catch {
+    // it is plain words
+  }
+  return result || "done";
+}
+
 export class Conversation {
   /**
    * @param {HTMLElement} list where turns go
@@ -142,8 +159,9 @@ export class Conversation {
     const said = this.#reply(turn) ?? this.#lastReply(turn);
     if (!said) return;
     if (heard) said.querySelector(".words").textContent = heard;
-    const after = Math.max(0, silenced - onset);
-    this.#markCut(said, `You cut in · silent after ${readable(after)}`);
+    const after = readable(Math.max(0, silenced - onset));
+    const heardAny = said.querySelector(".words").textContent !== "";
+    this.#markCut(said, `You cut in${heardAny ? "" : " before a word was heard"} · silent after ${after}`);
     if (this.current === said) this.current = null;
   }
 
@@ -163,14 +181,13 @@ export class Conversation {
   #tool({ turn, call_id, name, phase, arguments: given, result }) {
     let chip = this.tools.get(call_id);
     if (!chip) {
-      const values = Object.entries(given ?? {});
-      const shown = values.map(([key, value]) => `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
+      const shown = readableFields(given ?? {});
       chip = el(
         "div",
         { class: "tool running", title: JSON.stringify(given ?? {}) },
         el("span", { class: "tool-dot", "aria-hidden": "true" }),
         el("code", {}, name),
-        shown.length ? el("span", { class: "tool-args" }, shown.join(", ")) : null,
+        shown ? el("span", { class: "tool-args" }, shown) : null,
         el("span", { class: "tool-result" }, "…"),
       );
       this.tools.set(call_id, chip);
@@ -182,7 +199,7 @@ export class Conversation {
     if (phase === "started") return;
     chip.classList.remove("running");
     chip.classList.toggle("failed", phase === "failed");
-    chip.querySelector(".tool-result").textContent = phase === "failed" ? `failed: ${result}` : `→ ${result}`;
+    chip.querySelector(".tool-result").textContent = phase === "failed" ? `failed: ${result}` : `→ ${readableResult(result)}`;
   }
 
   #metrics({ turn, total, target }) {

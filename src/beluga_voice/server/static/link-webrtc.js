@@ -4,7 +4,8 @@ import { Problem, serverGone, serverProblem } from "./problems.js";
 
 const GATHERING_MS = 2000;
 const CONNECT_MS = 10_000;
-const TAIL_SECONDS = 0.15; // what a browser's jitter buffer may still hold when the agent is cut off
+const TAIL_SECONDS = 0.2; // what may still be on its way to the ear, beside the jitter buffer, after a cut
+const STATS_MS = 1000;
 
 /** Failures after which the same call may work over a WebSocket. */
 const NO_WEBRTC = new Set(["missing_extra", "not_found", "connection_timeout", "webrtc_failed"]);
@@ -28,12 +29,15 @@ export async function connectWebRtc(settings, audio, on, metadata) {
     iceTransportPolicy: settings.ice_transport_policy ?? "all",
   });
   const channel = pc.createDataChannel("beluga", { ordered: true });
+  const buffer = watchJitterBuffer(pc);
   let open = false;
   let closing = false;
 
   channel.onmessage = ({ data }) => {
     const message = JSON.parse(data);
-    if (message.type === "clear") audio.cut(TAIL_SECONDS);
+    if (message.type === "clear") audio.cut(buffer.seconds + TAIL_SECONDS);
+    // Typed words are answered sooner than the tail has passed: the new reply is what comes out of the buffer next.
+    if (message.type === "turn" && message.phase === "agent_started") audio.endCut(buffer.seconds);
     on.message(message);
   };
   channel.onclose = () => {
@@ -52,6 +56,7 @@ export async function connectWebRtc(settings, audio, on, metadata) {
     },
     close() {
       closing = true;
+      buffer.stop();
       pc.close();
     },
   };
@@ -73,6 +78,20 @@ export async function connectWebRtc(settings, audio, on, metadata) {
     if (pc.connectionState === "failed") on.lost(serverGone("call"));
   };
   return link;
+}
+
+/** How long audio waits in the browser's jitter buffer: the mean of the last second, in `seconds`. */
+function watchJitterBuffer(pc) {
+  let before = { jitterBufferDelay: 0, jitterBufferEmittedCount: 0 };
+  const watch = { seconds: 0.06, stop: () => clearInterval(timer) };
+  const timer = setInterval(async () => {
+    const report = [...(await pc.getStats()).values()].find((entry) => entry.type === "inbound-rtp");
+    if (!report) return;
+    const emitted = report.jitterBufferEmittedCount - before.jitterBufferEmittedCount;
+    if (emitted > 0) watch.seconds = Math.min(1, (report.jitterBufferDelay - before.jitterBufferDelay) / emitted);
+    before = report;
+  }, STATS_MS);
+  return watch;
 }
 
 /** All candidates are known, or two seconds have passed (a STUN server may never answer). */

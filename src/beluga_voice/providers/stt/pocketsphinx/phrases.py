@@ -9,6 +9,8 @@ __all__ = ["PhraseBook"]
 
 # At least this share of letters must agree. Lower, and questions that only resemble a phrase are captured.
 _SIMILAR = 0.85
+# … and of each pair of words that differ. "open" is heard as "hope" (0.75), but "filling" is not "cleaning" (0.53).
+_WORD_ALIKE = 0.6
 # A phrase shorter than this is too easily resembled by something else.
 _MIN_LETTERS = 8
 
@@ -30,7 +32,7 @@ class PhraseBook:
             return text
         best, score = text, _SIMILAR
         for phrase in self._phrases:
-            if abs(len(phrase) - len(text)) > 0.3 * len(phrase) or _digits_differ(phrase, text):
+            if abs(len(phrase) - len(text)) > 0.3 * len(phrase) or not _mishearing(text, phrase):
                 continue
             similar = SequenceMatcher(None, text, phrase, autojunk=False).ratio()
             if similar > score:
@@ -38,15 +40,28 @@ class PhraseBook:
         return best
 
 
+# Words a recogniser loses or adds.
+_SMALL = frozenset("a an the and of to is are do does in it for i you please".split())
+# Days, numbers and negations are what a sentence is about: they are never mended.
 _VALUES = frozenset(
     "zero one two three four five six seven eight nine ten eleven twelve half quarter monday tuesday wednesday "
     "thursday friday saturday sunday today tomorrow not no yes".split()
 )
 
 
-def _digits_differ(a: str, b: str) -> bool:
-    """Days, numbers and negations are what a sentence is about: two that differ in them are never the same."""
-    return {w for w in a.split() if w in _VALUES} != {w for w in b.split() if w in _VALUES}
+def _mishearing(heard: str, phrase: str) -> bool:
+    """Whether each word that differs is one word heard as another that sounds like it."""
+    a, b = heard.split(), phrase.split()
+    for kind, i, j, k, m in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        one, other = a[i:j], b[k:m]
+        if _VALUES & {*one, *other}:
+            return False
+        alike = SequenceMatcher(None, "".join(one), "".join(other), autojunk=False).ratio()
+        if alike < _WORD_ALIKE and not _SMALL.issuperset(one + other):
+            return False
+    return True
 
 
 def _plain(phrase: str) -> str:
