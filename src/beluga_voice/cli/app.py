@@ -26,6 +26,7 @@ app = App(
     version=__version__,
     help_epilogue="Try: beluga-voice demo. With --debug any command shows where an error comes from.",
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
 )
 # Name, what it does, examples. Here and not in the commands' docstrings, because those are loaded only when called.
 _COMMANDS = (
@@ -128,11 +129,16 @@ def _sigterm_interrupts() -> Generator[threading.Event]:
         terminated.set()
         signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # A shell starts its background jobs with SIGINT ignored; then raising it would do nothing.
+    before = (
+        signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.signal(signal.SIGTERM, interrupt),
+    )
     try:
         yield terminated
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
 
 
 def _text(error: CycloptsError) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 import webbrowser
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import Parameter, validators
 from pydantic import SecretStr
 from rich.console import Console
 from rich.panel import Panel
@@ -23,6 +26,8 @@ from beluga_voice.server.run import serve
 
 __all__ = ["demo"]
 
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
+
 _SUGGESTIONS = (
     "What time do you open on Saturday?",
     "How much does a cleaning cost?",
@@ -33,9 +38,9 @@ _SUGGESTIONS = (
 
 def demo(
     *,
-    port: int = 8080,
+    port: Port = 8080,
     host: str = "127.0.0.1",
-    browser: bool = True,
+    browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
     agent: str = DEFAULT_AGENT,
     provider: str | None = None,
     config: Path | None = None,
@@ -74,8 +79,8 @@ def demo(
         if find_spec("aiortc") is None:
             notes.insert(1, 'For WebRTC: pip install "beluga-voice\\[webrtc]" (a WebSocket is used now).')
         console.print(Panel("\n".join(notes), title="Beluga Voice", border_style="cyan", expand=False))
-        if browser:
-            webbrowser.open(url)
+        if browser and _has_screen():
+            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, url)
 
     async def main() -> None:
         backend = load_backend(config, provider)
@@ -91,6 +96,12 @@ def demo(
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main())
     return 0
+
+
+def _has_screen() -> bool:
+    """False where the only browser would be a text one that takes over this terminal."""
+    unix = sys.platform not in ("darwin", "win32")
+    return not unix or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
 def _describe(agent: str) -> dict[str, str]:

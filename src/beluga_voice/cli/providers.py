@@ -91,7 +91,7 @@ def providers(*, json: bool = False) -> int:
         sys.stdout.write(jsonlib.dumps(rows) + "\n")
         return 0
     table = Table(title="What this installation can use", title_justify="left")
-    for column in ("kind", "name", "", "settings (* required), abilities, or what to do"):
+    for column in ("kind", "name", "", "settings (* required), abilities, remedy"):
         table.add_column(column, overflow="fold")
     last = ""
     for row in rows:
@@ -115,7 +115,7 @@ def _abilities(able: Capabilities) -> str:
     words = {
         "speech to speech": able.s2s,
         "several users in a room": able.multi_user,
-        "sessions outlive a restart": able.session_persistence,
+        "sessions kept in a store": able.session_persistence,
         "own agent": able.own_brain,
         f"at most {able.max_concurrent_sessions} sessions": able.max_concurrent_sessions > 0,
         f"answers in {able.min_latency:g} s at best": able.min_latency > 0,

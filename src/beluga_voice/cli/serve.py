@@ -8,9 +8,11 @@ import json as jsonlib
 import logging
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import Parameter, validators
 from pydantic import SecretStr
 from rich.console import Console
 
@@ -23,13 +25,15 @@ from beluga_voice.server.run import serve as run_server
 
 __all__ = ["serve"]
 
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
+
 log = logging.getLogger("beluga_voice")
 
 
 def serve(
     *,
     agent: str = DEFAULT_AGENT,
-    port: int = 8080,
+    port: Port = 8080,
     host: str = "0.0.0.0",
     provider: str | None = None,
     config: Path | None = None,
@@ -82,7 +86,7 @@ class _JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -97,6 +97,13 @@ class VoiceServer:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=_SHUTDOWN_DEADLINE)
 
+    async def stop_sessions(self) -> None:
+        """Ends all conversations, each client being told; new ones are refused from now on."""
+        self.gate.close()
+        stops = [asyncio.create_task(s.stop("server_stopped")) for s in self.backend.list_sessions()]
+        if stops:
+            await asyncio.wait(stops, timeout=_SHUTDOWN_DEADLINE)
+
     # --- pages --------------------------------------------------------------------------------------------
 
     async def index(self, _: Request) -> Response:

@@ -48,14 +48,19 @@ class Gate:
         self._buckets: dict[str, TokenBucket] = {}
         self.connections = 0
         self.refused = 0
+        self._closed = False
 
     def enter(self, address: str, now: float) -> bool:
         """Takes a place for ``address``; False if there is none. Give it back with `leave`."""
-        if self.connections >= self._limits.max_connections or not self._bucket(address, now).take(now):
+        if self._closed or self.connections >= self._limits.max_connections or not self._bucket(address, now).take(now):
             self.refused += 1
             return False
         self.connections += 1
         return True
+
+    def close(self) -> None:
+        """Lets nobody in any more."""
+        self._closed = True
 
     def leave(self) -> None:
         """Gives a place back."""

@@ -46,7 +46,7 @@ async def serve(
         timeout_graceful_shutdown=5,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
     try:
         while not server.started and not task.done():  # noqa: ASYNC110 uvicorn has no event for it
@@ -63,6 +63,17 @@ async def serve(
         raise
     finally:
         listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends conversations before connections, so that every client is told why."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn when it is to end."""
+        voice = getattr(getattr(self.config.app, "state", None), "voice", None)
+        if voice is not None:
+            await voice.stop_sessions()
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:
