@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import websockets
-from conftest import Stage, echo
 from live_server import Live, live
 
 import beluga_voice as bv
 from beluga_voice.server.limits import Limits
 from beluga_voice.server.run import serve
 from beluga_voice.testing.scripted import silence, tone
+from conftest import Stage, echo
 
 
 class Client:

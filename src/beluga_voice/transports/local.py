@@ -1,18 +1,19 @@
 """This machine's microphone and speaker, by PortAudio (sounddevice).
 
-There is no echo canceller: use headphones, or the agent hears itself.
+There is no echo canceller: use headphones, or the agent hears itself. Checked 2026-11 with sounddevice 0.5.6.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
 from beluga_voice.config import Settings, TransportConfig
-from beluga_voice.errors import ConnectError
+from beluga_voice.errors import ConnectError, FormatError, missing_extra
 from beluga_voice.frames import AudioFrame
 
 __all__ = ["LocalTransport", "SettingsModel", "create"]
@@ -20,6 +21,8 @@ __all__ = ["LocalTransport", "SettingsModel", "create"]
 _FRAME_SECONDS = 0.02
 # Ten frames (200 ms) each way; a device that is further behind is better off without them.
 _FRAMES = 10
+_OPEN_DEADLINE = 10.0
+_CLOSE_DEADLINE = 2.0
 
 
 class SettingsModel(Settings):
@@ -36,6 +39,11 @@ class SettingsModel(Settings):
 
 class Stream(Protocol):
     """The part of ``sounddevice.RawStream`` that is used."""
+
+    @property
+    def latency(self) -> Any:
+        """Seconds of input and output delay, as the driver says."""
+        ...
 
     def start(self) -> None:
         """Begins to call back."""
@@ -55,6 +63,10 @@ class LocalTransport:
     Args:
         config: ``sample_rate`` of both; ``extra`` as in `SettingsModel`.
         open_stream: makes the duplex stream; ``sounddevice.RawStream`` by default.
+
+    Raises:
+        ConfigError: ``invalid_config``, or ``missing_extra`` without sounddevice.
+        ConnectError: ``connection_failed`` if the PortAudio library is missing.
     """
 
     def __init__(
@@ -70,28 +82,38 @@ class LocalTransport:
         self._lock = threading.Lock()
         self._to_play = bytearray()
         self._changed = asyncio.Event()
+        self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stream: Stream | None = None
-        self._closed = False
+        self._ended = self._closed = False
 
     async def recv(self) -> AsyncIterator[AudioFrame]:
-        """The microphone, in frames of 20 ms.
+        """The microphone, in frames of 20 ms, until it is unplugged.
 
         Raises:
             ConnectError: ``connection_failed`` if a device is missing or refused.
         """
-        self._require_open("recv")
-        self._ensure_stream()
+        await self._ensure_stream("recv")
         while not self._closed:
             while self._heard:
                 yield AudioFrame(self._heard.popleft(), self.output_sample_rate)
+            if self._ended:
+                return
             self._changed.clear()
             await self._changed.wait()
 
     async def send(self, frame: AudioFrame) -> None:
-        """Plays a frame; with 200 ms waiting, the oldest is dropped."""
-        self._require_open("send")
-        self._ensure_stream()
+        """Plays mono audio at ``output_sample_rate``; with 200 ms waiting, the oldest is dropped.
+
+        Raises:
+            ConnectError: ``connection_failed`` if a device is missing or refused, and after `close`.
+            FormatError: ``invalid_format`` for another rate or stereo.
+        """
+        await self._ensure_stream("send")
+        if frame.sample_rate != self.output_sample_rate or frame.channels != 1:
+            raise FormatError(
+                "send", "invalid_format", f"the speaker was opened for mono at {self.output_sample_rate} Hz"
+            )
         with self._lock:
             self._to_play += frame.data
             over = len(self._to_play) - _FRAMES * self._block * 2
@@ -113,43 +135,80 @@ class LocalTransport:
         """Releases the devices; idempotent."""
         self._closed = True
         self._changed.set()
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await asyncio.get_running_loop().run_in_executor(None, stream.close)
+        async with self._opening:
+            stream, self._stream = self._stream, None
+            if stream is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CLOSE_DEADLINE):
+                        await asyncio.get_running_loop().run_in_executor(None, stream.close)
 
-    def _ensure_stream(self) -> None:
+    async def _ensure_stream(self, op: str) -> None:
+        self._require_open(op)
         if self._stream is not None:
             return
-        self._loop = asyncio.get_running_loop()
+        async with self._opening:
+            self._require_open(op)
+            if self._stream is not None:
+                return
+            self._loop = asyncio.get_running_loop()
+            try:
+                async with asyncio.timeout(_OPEN_DEADLINE):
+                    # A sound server may take long to answer, which the event loop must not wait for.
+                    self._stream = await self._loop.run_in_executor(None, self._open)
+            except (
+                Exception
+            ) as error:  # PortAudio reports everything by one class, which need not be installed
+                raise ConnectError(
+                    "local",
+                    "connection_failed",
+                    f"the microphone or speaker cannot be opened ({error or type(error).__name__}); "
+                    "list devices with: python -m sounddevice",
+                ) from error
+            self.output_delay = float(self._stream.latency[1]) + _FRAME_SECONDS
+
+    def _open(self) -> Stream:
+        stream = self._open_stream(
+            samplerate=self.output_sample_rate,
+            blocksize=self._block,
+            device=(self._devices.input_device, self._devices.output_device),
+            channels=1,
+            dtype="int16",
+            callback=self._on_block,
+            finished_callback=self._on_finished,
+        )
         try:
-            self._stream = self._open_stream(
-                samplerate=self.output_sample_rate,
-                blocksize=self._block,
-                device=(self._devices.input_device, self._devices.output_device),
-                channels=1,
-                dtype="int16",
-                callback=self._on_block,
-            )
-            self._stream.start()
-        except Exception as error:  # PortAudio reports everything by one class, which need not be installed
-            raise ConnectError(
-                "local",
-                "connection_failed",
-                f"the microphone or speaker cannot be opened ({error}); list devices with: python -m sounddevice",
-            ) from error
+            stream.start()
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    # --- PortAudio's thread -------------------------------------------------------------------------------
 
     def _on_block(self, heard: Any, played: Any, frames: int, time: Any, status: Any) -> None:
-        """Called by PortAudio's thread for each block."""
         wanted = frames * 2
         with self._lock:
             block = bytes(self._to_play[:wanted])
             del self._to_play[:wanted]
         played[:] = block.ljust(wanted, b"\0")
+        self._call(self._on_heard, bytes(heard))
+
+    def _on_finished(self) -> None:
+        self._call(self._on_end)
+
+    def _call(self, function: Callable[..., None], *args: Any) -> None:
         if self._loop is not None and not self._closed:
-            self._loop.call_soon_threadsafe(self._on_heard, bytes(heard))
+            with contextlib.suppress(RuntimeError):  # the loop was closed in between
+                self._loop.call_soon_threadsafe(function, *args)
+
+    # --- the event loop -----------------------------------------------------------------------------------
 
     def _on_heard(self, pcm: bytes) -> None:
         self._heard.append(pcm)
+        self._changed.set()
+
+    def _on_end(self) -> None:
+        self._ended = True
         self._changed.set()
 
     def _require_open(self, op: str) -> None:
@@ -160,6 +219,8 @@ class LocalTransport:
 def _sounddevice() -> StreamFactory:
     try:
         import sounddevice
+    except ModuleNotFoundError as error:
+        raise missing_extra("local", "local (module sounddevice)", "local") from error
     except OSError as error:  # the module is there, the PortAudio library is not
         raise ConnectError(
             "local", "connection_failed", "PortAudio is missing; on Debian: apt install libportaudio2"

@@ -19,7 +19,7 @@ _EVENTS = 1000
 
 
 class MemoryTransport:
-    """Frames are given by `feed` and taken from ``sent``.
+    """Frames are given by `feed` and taken from ``sent``, or one after another from `played`.
 
     Args:
         config: ``sample_rate`` is that of `feed` and of what `send` takes.
@@ -33,6 +33,8 @@ class MemoryTransport:
         self.sent: deque[AudioFrame] = deque(maxlen=_FRAMES)
         self.events: deque[Mapping[str, Any]] = deque(maxlen=_EVENTS)
         self.clears = 0
+        self._to_read: deque[AudioFrame] = deque(maxlen=_FRAMES)
+        self._played = asyncio.Event()
         self._fed: deque[AudioFrame] = deque(maxlen=_FRAMES)
         self._changed = asyncio.Event()
         self._ended = self._closed = False
@@ -53,6 +55,16 @@ class MemoryTransport:
         self._ended = True
         self._changed.set()
 
+    async def played(self) -> AsyncIterator[AudioFrame]:
+        """What was sent and not cleared, as it comes, until `close`; for one reader."""
+        while True:
+            while self._to_read:
+                yield self._to_read.popleft()
+            if self._closed:
+                return
+            self._played.clear()
+            await self._played.wait()
+
     async def recv(self) -> AsyncIterator[AudioFrame]:
         """What was fed, until `end` or `close`."""
         self._require_open("recv")
@@ -65,13 +77,16 @@ class MemoryTransport:
             await self._changed.wait()
 
     async def send(self, frame: AudioFrame) -> None:
-        """Adds to ``sent``."""
+        """Adds to ``sent`` and tells `played`."""
         self._require_open("send")
         self.sent.append(frame)
+        self._to_read.append(frame)
+        self._played.set()
 
     async def clear(self) -> None:
-        """Counts; nothing is buffered."""
+        """Counts, and drops what `played` has not given out; ``sent`` keeps all."""
         self.clears += 1
+        self._to_read.clear()
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         """Adds to ``events``."""
@@ -82,9 +97,10 @@ class MemoryTransport:
         self._handler = handler
 
     async def close(self) -> None:
-        """Ends `recv`."""
+        """Ends `recv` and `played`; idempotent."""
         self._closed = True
         self._changed.set()
+        self._played.set()
 
     def _require_open(self, op: str) -> None:
         if self._closed:

@@ -2,50 +2,51 @@
 
 Checked 2026-11 with aiortc 1.16 and Chromium 156. Signalling is one exchange: the browser's offer with all its
 candidates, our answer with all of ours (JSEP, RFC 9429; no trickle). Events and controls are JSON messages on a data
-channel named ``beluga`` that the browser opens.
+channel named ``beluga`` that the browser opens (docs/protocol.md).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fractions
 import json
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 from aiortc import (
+    InvalidStateError,
     MediaStreamTrack,
     RTCConfiguration,
     RTCDataChannel,
     RTCIceServer,
+    RTCIceTransportPolicy,
     RTCPeerConnection,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
-from av import AudioFrame as AvFrame
 
 from beluga_voice.config import Settings, TransportConfig
-from beluga_voice.errors import ConfigError, ConnectError, FormatError
+from beluga_voice.errors import ConnectError, FormatError
 from beluga_voice.frames import AudioFrame
+from beluga_voice.transports.webrtc_track import RATE, VoiceTrack, mono
+from beluga_voice.transports.websocket_messages import parse_in_call
 
 __all__ = ["DATA_CHANNEL", "IceServer", "SettingsModel", "WebRTCTransport", "create"]
 
 log = logging.getLogger(__name__)
 
-RATE = 48_000
 DATA_CHANNEL = "beluga"
-_SAMPLES = 960
-_FRAME_SECONDS = _SAMPLES / RATE
-# Audio for the browser that waits here; the session paces it, so more means the network is gone.
-_OUT_FRAMES = 50
+# A second of the user's audio for a session that is late, then the oldest goes.
 _IN_FRAMES = 50
+# Messages for a browser whose channel is not open yet; then the oldest goes.
 _EVENTS_WAITING = 256
+# Bytes the channel may hold for a browser that does not fetch them; then new messages are dropped.
+_MAX_BUFFERED = 1024 * 1024
 _MAX_CONTROL = 64 * 1024
 _CLOSE_DEADLINE = 1.5
+# A browser sends sound all the time, also silence: this long without any means that the path is broken.
+_STALLED_AFTER = 2.0
 # From `send` to the ear: one frame here, and a browser's jitter buffer on a good network.
 _DELAY = 0.06
 
@@ -67,14 +68,18 @@ class SettingsModel(Settings):
     """
 
     ice_servers: tuple[IceServer, ...] = ()
-    ice_transport_policy: str = "all"
+    ice_transport_policy: Literal["all", "relay"] = "all"
 
 
 class WebRTCTransport:
     """One browser.
 
     Args:
-        config: ``extra`` as in `SettingsModel`.
+        config: ``extra`` as in `SettingsModel`; ``connect_timeout`` is for gathering candidates, and again for the
+            browser to connect after our answer.
+
+    Raises:
+        ConfigError: ``invalid_config`` if ``extra`` is wrong.
     """
 
     output_sample_rate = RATE
@@ -83,42 +88,47 @@ class WebRTCTransport:
     def __init__(self, config: TransportConfig | None = None) -> None:
         config = config or TransportConfig(sample_rate=RATE)
         settings = SettingsModel(**config.extra)
-        if settings.ice_transport_policy not in ("all", "relay"):
-            raise ConfigError("webrtc", "invalid_config", "ice_transport_policy must be 'all' or 'relay'")
         self._relay_only = settings.ice_transport_policy == "relay"
         self._timeout = config.connect_timeout
-        servers = [
-            RTCIceServer(s.urls, s.username or None, s.credential or None) for s in settings.ice_servers
-        ]
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        self._voice = _VoiceTrack()
+        self._pc = RTCPeerConnection(
+            RTCConfiguration(
+                iceServers=[
+                    RTCIceServer(s.urls, s.username or None, s.credential or None)
+                    for s in settings.ice_servers
+                ],
+                iceTransportPolicy=RTCIceTransportPolicy(settings.ice_transport_policy),
+            )
+        )
+        self._voice = VoiceTrack()
         self._channel: RTCDataChannel | None = None
         self._events: deque[str] = deque(maxlen=_EVENTS_WAITING)
         self._frames: deque[AudioFrame] = deque(maxlen=_IN_FRAMES)
         self._changed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         self._handler: Callable[[Mapping[str, Any]], None] | None = None
-        self._connected = False
+        self._state: dict[str, Any] | None = None
         self._ended = self._closed = False
         self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._on_channel)
         self._pc.on("connectionstatechange", self._on_state)
 
     async def answer(self, offer: str) -> str:
-        """Takes the browser's offer (SDP) and returns the answer (SDP).
+        """Takes the browser's offer (SDP) and returns the answer (SDP); may be called once.
 
         Raises:
             FormatError: ``invalid_format`` if the offer is no SDP with audio.
             ConnectError: ``connection_timeout`` if candidates cannot be gathered in time, ``connection_failed`` if
                 ``relay`` was asked for and no TURN server answered.
         """
+        self._require_open("webrtc_answer")
         if "m=audio" not in offer:
             raise FormatError(
                 "webrtc_answer", "invalid_format", "the offer has no audio; add the microphone's track"
             )
+        remote = _only_relayed(offer) if self._relay_only else offer
         try:
             async with asyncio.timeout(self._timeout):
-                remote = _only_relayed(offer) if self._relay_only else offer
                 await self._pc.setRemoteDescription(RTCSessionDescription(remote, "offer"))
                 self._pc.addTrack(self._voice)
                 await self._pc.setLocalDescription(await self._pc.createAnswer())
@@ -128,19 +138,26 @@ class WebRTCTransport:
                 "connection_timeout",
                 f"candidates were not gathered in {self._timeout:g} s; check ice_servers",
             ) from error
-        except (ValueError, AssertionError, IndexError, KeyError) as error:
-            raise FormatError(
-                "webrtc_answer", "invalid_format", f"the offer could not be read: {error}"
+        except OSError as error:
+            raise ConnectError(
+                "webrtc_answer", "connection_failed", f"no network for WebRTC: {error}"
             ) from error
-        sdp = self._pc.localDescription.sdp
-        if not self._relay_only:
-            return sdp
-        relayed = _only_relayed(sdp)
-        if "a=candidate:" not in relayed:
+        except Exception as error:  # aiortc's parser fails in many ways on what is no proper offer
+            raise FormatError(
+                "webrtc_answer", "invalid_format", f"the offer could not be read: {type(error).__name__}"
+            ) from error
+        sdp = (
+            _only_relayed(self._pc.localDescription.sdp)
+            if self._relay_only
+            else self._pc.localDescription.sdp
+        )
+        if self._relay_only and "a=candidate:" not in sdp:
             raise ConnectError(
                 "webrtc_answer", "connection_failed", "no TURN server gave a relay address; check ice_servers"
             )
-        return relayed
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(self._timeout, self._on_connect_deadline)
+        return sdp
 
     async def recv(self) -> AsyncIterator[AudioFrame]:
         """The user's audio, mono at 48 kHz, until they leave."""
@@ -154,8 +171,15 @@ class WebRTCTransport:
             await self._changed.wait()
 
     async def send(self, frame: AudioFrame) -> None:
-        """Queues 20 ms of mono audio at 48 kHz; with a second waiting, the oldest is dropped."""
+        """Queues mono audio at 48 kHz; with a second waiting, the oldest is dropped.
+
+        Raises:
+            ConnectError: ``connection_failed`` after `close`.
+            FormatError: ``invalid_format`` for another rate or stereo.
+        """
         self._require_open("send")
+        if frame.sample_rate != RATE or frame.channels != 1:
+            raise FormatError("send", "invalid_format", f"WebRTC takes mono at {RATE} Hz, got {frame!r:.80}")
         self._voice.add(frame.data)
 
     async def clear(self) -> None:
@@ -165,15 +189,21 @@ class WebRTCTransport:
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         """Sends a JSON message; before the channel is open the latest 256 wait."""
+        if self._closed:
+            return
         text = json.dumps(event, ensure_ascii=False)
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(text)
-        elif not self._closed:
+        if self._channel is None or self._channel.readyState == "connecting":
             self._events.append(text)
+        elif self._channel.bufferedAmount > _MAX_BUFFERED:
+            log.debug("a browser does not fetch its messages; %s was dropped", event.get("type"))
+        else:
+            self._say(text)
 
     def on_control(self, handler: Callable[[Mapping[str, Any]], None]) -> None:
-        """Sets who is told what the browser sends beside audio."""
+        """Sets who is told what the browser sends beside audio, and the state of the connection."""
         self._handler = handler
+        if self._state is not None:
+            handler(self._state)
 
     async def close(self) -> None:
         """Ends the connection; idempotent, within two seconds."""
@@ -181,6 +211,8 @@ class WebRTCTransport:
             return
         self._closed = True
         self._changed.set()
+        if self._deadline is not None:
+            self._deadline.cancel()
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait([self._reader], timeout=0.5)
@@ -193,50 +225,78 @@ class WebRTCTransport:
 
     # --- what aiortc tells --------------------------------------------------------------------------------
 
-    def _on_track(self, track: Any) -> None:
-        if track.kind == "audio" and self._reader is None:
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio" and self._reader is None and not self._closed:
             self._reader = asyncio.get_running_loop().create_task(self._read(track), name="webrtc-read")
 
-    async def _read(self, track: Any) -> None:
-        with contextlib.suppress(MediaStreamError):
+    async def _read(self, track: MediaStreamTrack) -> None:
+        stalled = began = False
+        try:
             while True:
-                frame = await track.recv()
-                self._frames.append(AudioFrame(_mono(frame), frame.sample_rate))
+                try:
+                    async with asyncio.timeout(_STALLED_AFTER if began and not stalled else None):
+                        frame: Any = await track.recv()
+                except TimeoutError:
+                    stalled = True
+                    self._tell("reconnecting", f"no audio came for {_STALLED_AFTER:g} s")
+                    continue
+                began = True
+                if stalled:
+                    stalled = False
+                    self._tell("reconnected")
+                self._frames.append(AudioFrame(mono(frame), frame.sample_rate))
                 self._changed.set()
-        self._end()
+        except MediaStreamError:
+            log.debug("the browser's audio track ended")
+        finally:
+            self._end()
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label != DATA_CHANNEL:
+        if channel.label != DATA_CHANNEL or self._channel is not None:
             return
         self._channel = channel
         channel.on("message", self._on_message)
         while self._events:
-            channel.send(self._events.popleft())
+            self._say(self._events.popleft())
+
+    def _say(self, text: str) -> None:
+        assert self._channel is not None
+        try:
+            self._channel.send(text)
+        except (InvalidStateError, ConnectionError) as error:
+            log.debug("a message came too late for the data channel: %s", type(error).__name__)
 
     def _on_message(self, message: str | bytes) -> None:
-        if self._handler is None or not isinstance(message, str) or len(message) > _MAX_CONTROL:
-            return
         try:
-            value: Any = json.loads(message)
-        except (ValueError, RecursionError):
-            log.debug("a message on the data channel was not JSON")
+            if isinstance(message, bytes):
+                raise FormatError("transport", "invalid_format", "the data channel takes text messages only")
+            value = parse_in_call(message, _MAX_CONTROL)
+        except FormatError as error:
+            told = {"type": "error", "code": error.code, "message": error.message, "stage": "transport"}
+            if self._channel is not None and self._channel.bufferedAmount < _MAX_BUFFERED:
+                self._say(json.dumps(told))
             return
-        if isinstance(value, dict):
-            self._handler(value)  # pyright: ignore[reportUnknownArgumentType]
+        if self._handler is not None and value["type"] != "playback":
+            self._handler(value)
 
     def _on_state(self) -> None:
         state = self._pc.connectionState
         if state == "connected":
-            self._tell("reconnected" if self._connected else "connected")
-            self._connected = True
-        elif state == "disconnected":
-            self._tell("reconnecting")
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self._tell("connected")
         elif state in ("failed", "closed"):
             self._end()
 
-    def _tell(self, state: str) -> None:
+    def _on_connect_deadline(self) -> None:
+        if self._pc.connectionState != "connected":
+            log.info("a browser did not connect within %g s of the answer", self._timeout)
+            self._end()
+
+    def _tell(self, state: str, reason: str = "") -> None:
+        self._state = {"type": "transport", "state": state, "reason": reason}
         if self._handler is not None and not self._closed:
-            self._handler({"type": "transport", "state": state})
+            self._handler(self._state)
 
     def _end(self) -> None:
         self._ended = True
@@ -245,61 +305,6 @@ class WebRTCTransport:
     def _require_open(self, op: str) -> None:
         if self._closed:
             raise ConnectError(op, "connection_failed", "webrtc: the transport is closed")
-
-
-class _VoiceTrack(MediaStreamTrack):
-    """The agent's voice, 20 ms at a time; silence in between keeps the browser's jitter buffer steady."""
-
-    kind = "audio"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._queue: deque[bytes] = deque(maxlen=_OUT_FRAMES)
-        self._pts = 0
-        self._next: float | None = None
-        self._silence = bytes(_SAMPLES * 2)
-
-    def add(self, pcm: bytes) -> None:
-        """Queues a frame."""
-        self._queue.append(pcm)
-
-    def clear(self) -> None:
-        """Drops all frames."""
-        self._queue.clear()
-
-    async def recv(self) -> AvFrame:
-        """The next frame, when it is due by the clock."""
-        if self.readyState != "live":
-            raise MediaStreamError
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if self._next is None or now - self._next > 0.2:
-            if self._next is not None:  # the loop was held up: go on from here, the gap stays a gap
-                self._pts += int((now - self._next) / _FRAME_SECONDS) * _SAMPLES
-            self._next = now
-        if self._next > now:
-            await asyncio.sleep(self._next - now)
-        self._next += _FRAME_SECONDS
-        pcm = self._queue.popleft() if self._queue else self._silence
-        frame = AvFrame.from_ndarray(
-            np.frombuffer(pcm.ljust(_SAMPLES * 2, b"\0"), np.int16)[None, :], "s16", "mono"
-        )
-        frame.sample_rate = RATE
-        frame.time_base = fractions.Fraction(1, RATE)
-        frame.pts = self._pts
-        self._pts += _SAMPLES
-        return frame
-
-
-def _mono(frame: AvFrame) -> bytes:
-    """Packed s16 of any channel count as mono s16le."""
-    samples = frame.to_ndarray()
-    channels = len(frame.layout.channels)
-    if samples.shape[0] > 1:  # planar
-        return samples.mean(axis=0).astype("<i2").tobytes()
-    if channels == 1:
-        return samples.astype("<i2").tobytes()
-    return samples.reshape(-1, channels).mean(axis=1).astype("<i2").tobytes()
 
 
 def _only_relayed(sdp: str) -> str:

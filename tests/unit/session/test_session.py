@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def test_a_question_is_answered_and_both_sides_are_history(stage: Stage) -> None
     assert len(of(events, ev.ClosedEvent)) == 1
     seconds = sum(f.duration for f in heard)
     assert seconds == pytest.approx(len("You said what time is it.") * 0.06, abs=0.05)
-    gaps = [b.pts - a.pts for a, b in zip(heard, heard[1:], strict=False)]
+    gaps = [b.pts - a.pts for a, b in itertools.pairwise(heard)]
     assert max(gaps) < 0.021, "frames follow each other without a gap"
     metrics = of(events, ev.MetricsEvent)[0]
     assert metrics.total == pytest.approx(
@@ -451,9 +452,7 @@ def test_a_transport_carries_audio_events_and_controls(stage: Stage) -> None:
         transport.control({"type": "dtmf", "digit": "5"})
         transport.control({"type": "nonsense"})
         await asyncio.sleep(4.0)
-        assert {"type": "dtmf", "digit": "5"}.items() <= [e for e in transport.events if e["type"] == "dtmf"][
-            0
-        ].items()
+        assert {"type": "dtmf", "digit": "5"}.items() <= next(e for e in transport.events if e["type"] == "dtmf").items()
         transport.end()
         await asyncio.wait_for(session.wait_closed(), 5)
         assert transport.events[-1] | {"at": 0} == {

@@ -1,0 +1,2 @@
+def chart(r, f):
+    return ""
