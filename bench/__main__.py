@@ -14,10 +14,14 @@ from bench.figures import Result
 from bench.parts import PARTS, measure
 from bench.report import machine, show, to_json
 
+_PAGE = 150  # columns, where the table goes to a file
+
 
 def main() -> int:
     options = _arguments()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PAGE)
     facts = machine()
     began = time.monotonic()
     results: dict[str, Result] = {}

@@ -6,10 +6,13 @@ A real recogniser is a process for each speaker and is told apart.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 from pathlib import Path
 
 import beluga_voice as bv
+from beluga_voice.backends.base import Backend
 from beluga_voice.registry import registry_for
 from beluga_voice.session.session import Session
 from beluga_voice.testing.scripted import ScriptedSTT
@@ -19,6 +22,8 @@ from bench.speech import RATE, Utterance, speak
 __all__ = ["measure"]
 
 _SECONDS = 2.0
+_PAUSE = 2.0
+_FEED = "bench:feed"
 
 
 def measure(quick: bool) -> Result:
@@ -27,38 +32,57 @@ def measure(quick: bool) -> Result:
 
 async def _measure(count: int) -> Result:
     speech = (await speak("Here are two seconds and more of somebody who speaks without an end."))[0]
-    registry_for("stt").register("scripted", lambda settings: ScriptedSTT())
+    registry_for("stt").register("scripted", lambda settings: ScriptedSTT(["hello there"] * 2 * count))
     config = bv.Config(provider="embedded", stt_provider="scripted", max_concurrent_sessions=0)
     async with bv.new_backend("embedded", config) as backend:
+        kept = await _sessions(backend, 2, speech)  # what all sessions share is there from now on
+        before, tasks = _settled_rss(), len(asyncio.all_tasks())
+        busiest = 0
 
-        async def make(number: int) -> list[Session]:
-            sessions = [await backend.create_session(_session()) for _ in range(number)]
-            await asyncio.gather(*(s.start() for s in sessions))
-            await asyncio.gather(*(_feed(s, speech) for s in sessions))
-            gc.collect()
-            return sessions
+        async def count_tasks() -> None:
+            nonlocal busiest
+            while True:
+                feeding = sum(t.get_name() == _FEED for t in asyncio.all_tasks())
+                busiest = max(busiest, len(asyncio.all_tasks()) - feeding - tasks - 1)
+                await asyncio.sleep(0.05)
 
-        for session in await make(count):  # buffers that all sessions share grow only once
-            await session.stop()
-        gc.collect()
-        before, tasks = process_rss(), len(asyncio.all_tasks())
-        sessions = await make(count)
-        after = process_rss()
-        per_session = (len(asyncio.all_tasks()) - tasks) / count
-        assert all(s.state == "user_speaking" for s in sessions), "the speech was not heard"
-    result = Result(data={"sessions": count, "before_mb": before, "after_mb": after})
-    note = f"{count} sessions: {before:.0f} → {after:.0f} MB, after {_SECONDS:g} s of speech each"
+        counting = asyncio.create_task(count_tasks())
+        sessions = await _sessions(backend, count, speech)
+        counting.cancel()
+        after = _settled_rss()
+        answered = sum(s.metrics.turns for s in sessions)
+        assert answered == count, f"{answered} of {count} sessions answered"
+        del kept
+    result = Result(data={"sessions": count, "before_mb": before, "after_mb": after, "tasks": busiest})
+    note = f"{count} sessions that heard {_SECONDS:g} s of speech and answered: {before:.0f} → {after:.0f} MB"
     result.add("memory per session, without recogniser", (after - before) / count, "MB", 0.5, note)
-    result.add("asyncio tasks per session", per_session, "", 8)
+    result.add("asyncio tasks per session", busiest / count, "", 8, "the most there were at once")
     result.add(
         "memory of a recogniser's process", await _recogniser(), "MB", note="its own, not shared (USS)"
     )
     return result
 
 
+async def _sessions(backend: Backend, count: int, speech: Utterance) -> list[Session]:
+    """Sessions that have heard the speech and answered it."""
+    sessions = [await backend.create_session(_session()) for _ in range(count)]
+    await asyncio.gather(*(s.start() for s in sessions))
+    await asyncio.gather(*(asyncio.create_task(_feed(s, speech), name=_FEED) for s in sessions))
+    return sessions
+
+
+def _settled_rss() -> float:
+    """What is really in use: garbage is gone and freed memory was given back."""
+    gc.collect()
+    with contextlib.suppress(AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+    return process_rss()
+
+
 async def _feed(session: Session, speech: Utterance) -> None:
-    """Speech by the clock; `process_audio` keeps the pace."""
+    """Speech and the silence after it, by the clock: `process_audio` keeps the pace."""
     await session.process_audio(speech.pcm[: int(RATE * _SECONDS) * 2])
+    await session.process_audio(bytes(int(RATE * _PAUSE) * 2))
 
 
 async def _recogniser() -> float:
@@ -93,4 +117,4 @@ def _session() -> bv.SessionConfig:
 
 
 async def _answer(transcript: str) -> str:
-    return transcript
+    return "Hello to you too."

@@ -1,4 +1,4 @@
-"""An agent is one async function. Here its caller is a sentence spoken by the built-in voice, so no microphone is needed."""
+"""An agent is one async function. Its caller here is a sentence spoken by the built-in voice; no microphone needed."""
 
 import asyncio
 

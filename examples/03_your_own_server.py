@@ -16,7 +16,9 @@ async def answer(transcript: str) -> str:
 
 
 def session_config(transport, token, metadata) -> bv.SessionConfig:
-    return bv.SessionConfig(user_id=metadata.get("user", "visitor"), transport=transport, agent_callback=answer)
+    return bv.SessionConfig(
+        user_id=metadata.get("user", "visitor"), transport=transport, agent_callback=answer
+    )
 
 
 async def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import wave
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -183,6 +184,7 @@ async def demo_page(
     viewport: tuple[int, int] = (1280, 800),
     color_scheme: Any = "light",
     scale: float = 1.0,
+    complaints: str = "",
 ) -> AsyncIterator[DemoPage]:
     """A browser with a page in it.
 
@@ -192,6 +194,7 @@ async def demo_page(
         viewport: in CSS pixels.
         color_scheme: ``light`` or ``dark``.
         scale: device pixels per CSS pixel.
+        complaints: pattern of console messages that the test provokes; any other fails it.
     """
     arguments = [*_QUIET, "--use-fake-device-for-media-stream"]
     if allowed:
@@ -210,5 +213,7 @@ async def demo_page(
             demo = DemoPage(await context.new_page())
             demo.listen()
             yield demo
+            unexpected = [c for c in demo.complaints if not (complaints and re.search(complaints, c))]
+            assert unexpected == [], "the page complained"
         finally:
             await browser.close()

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PRINTS = {
     "01_one_function.py": ["transcript: what time do you open on saturday", "ten to two", "answered after"],
-    "02_agent_with_tools.py": ["agent: Good evening.", "find_table ended table 4 is free", "Table four is yours"],
+    "02_agent_with_tools.py": ["find_table ended table 4 is free", "Table four is yours"],
     "03_your_own_server.py": ["answered over voice/ws"],
 }
 

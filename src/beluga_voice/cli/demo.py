@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import threading
 import webbrowser
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -80,7 +81,8 @@ def demo(
             notes.insert(1, 'For WebRTC: pip install "beluga-voice\\[webrtc]" (a WebSocket is used now).')
         console.print(Panel("\n".join(notes), title="Beluga Voice", border_style="cyan", expand=False))
         if browser and _has_screen():
-            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, url)
+            # Some browsers keep the call until they are closed; nothing waits for this thread.
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     async def main() -> None:
         backend = load_backend(config, provider)

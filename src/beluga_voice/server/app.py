@@ -10,21 +10,20 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from beluga_voice.backends.base import Backend
 from beluga_voice.config import SessionConfig, TransportConfig
-from beluga_voice.errors import AuthError, BackendError, CapacityError, ConfigError, ConnectError, FormatError
+from beluga_voice.errors import BackendError, ConnectError, FormatError
 from beluga_voice.interfaces import Transport
 from beluga_voice.registry import registry_for
+from beluga_voice.server.door import SecurityHeaders, as_backend_error, check_origin, deny, refusal
 from beluga_voice.server.limits import Gate, Limits
 from beluga_voice.session.session import Session
 from beluga_voice.transports.websocket import SUBPROTOCOL, WebSocketServerTransport
@@ -37,24 +36,13 @@ SessionFactory = Callable[[Transport, str, Mapping[str, Any]], SessionConfig]
 
 _STATIC = Path(__file__).parent / "static"
 _SHUTDOWN_DEADLINE = 4.0
-_HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'self'; img-src 'self' data:; media-src 'self' blob:; base-uri 'none'",
-    ),
-    (b"permissions-policy", b"microphone=(self)"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-cache"),
-)
-_STATUS = {AuthError: 401, CapacityError: 503, FormatError: 400, ConfigError: 400, ConnectError: 502}
 
 
 class VoiceServer:
     """The conversations of one application.
 
     Args:
-        backend: makes sessions; started and stopped with the application unless it already runs.
+        backend: makes sessions; started with the application and stopped with it.
         session_config: makes a session's configuration from its transport, the client's token and metadata.
         limits: how many and how fast.
         allowed_origins: web origins besides the server's own that may connect; ``*`` for all.
@@ -119,6 +107,7 @@ class VoiceServer:
                 **self._page,
                 "webrtc": find_spec("aiortc") is not None,
                 "websocket": {"subprotocol": SUBPROTOCOL},
+                "output_sample_rate": WebSocketServerTransport.output_sample_rate,
                 **self._ice,
             }
         )
@@ -135,44 +124,63 @@ class VoiceServer:
 
     async def readyz(self, _: Request) -> Response:
         """200 while a new conversation would be accepted, else 503."""
-        full = self.gate.connections >= self.limits.max_connections
-        return JSONResponse({"ready": not full}, 503 if full else 200)
+        if self.gate.open:
+            return JSONResponse({"ready": True})
+        retry_after = str(max(1, round(self.limits.retry_after)))
+        return JSONResponse({"ready": False}, 503, headers={"retry-after": retry_after})
 
     # --- conversations ------------------------------------------------------------------------------------
 
     async def offer(self, request: Request) -> Response:
         """Takes a WebRTC offer and begins a conversation."""
         try:
-            self._check_origin(request)
-            body = await self._read_json(request)
             self._enter(request)
         except BackendError as error:
-            return _refusal(error)
+            return refusal(error)
         try:
-            settings = TransportConfig(sample_rate=48_000, extra=self._ice)
-            transport = registry_for("transport").create("webrtc", settings)
-            try:
-                sdp = await transport.answer(str(body.get("sdp", "")))
-                session = await self._begin(transport, str(body.get("token") or ""), body.get("metadata"))
-            except BaseException:
-                await transport.close()
-                raise
-        except BackendError as error:
+            session, transport, sdp = await self._answer(request)
+        except Exception as error:  # the application's session_config may fail in any way
             self.gate.leave()
-            return _refusal(error)
+            return refusal(as_backend_error(error))
         except BaseException:
             self.gate.leave()
             raise
-        self._follow(session)
+        task = asyncio.create_task(self._run(session, transport), name=f"{session.id}:server")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return JSONResponse({"sdp": sdp, "type": "answer", "session_id": session.id})
+
+    async def _answer(self, request: Request) -> tuple[Session, Any, str]:
+        body = await self._read_offer(request)
+        settings = TransportConfig(sample_rate=48_000, extra=self._ice)
+        transport = registry_for("transport").create("webrtc", settings)
+        try:
+            sdp: str = await transport.answer(body["sdp"])
+            return await self._begin(transport, body), transport, sdp
+        except BaseException:
+            await transport.close()
+            raise
+
+    async def _run(self, session: Session, transport: Any) -> None:
+        """A WebRTC conversation; it begins when the browser hears, or the greeting would be lost."""
+        try:
+            await transport.connected()
+            await session.start()
+            await session.wait_closed()
+        except BackendError as error:
+            log.warning("session %s did not start: %s", session.id, error.code)
+        finally:
+            try:
+                await session.stop("transport_lost")
+            finally:
+                self.gate.leave()
 
     async def websocket(self, socket: WebSocket) -> None:
         """Holds one conversation over a WebSocket."""
         try:
-            self._check_origin(socket)
             self._enter(socket)
         except BackendError as error:
-            await _deny(socket, error)
+            await deny(socket, error)
             return
         transport = WebSocketServerTransport(
             socket,
@@ -180,96 +188,96 @@ class VoiceServer:
             max_binary=self.limits.max_binary_bytes,
             start_timeout=self.limits.start_timeout,
         )
+        session: Session | None = None
         try:
             start = await transport.accept()
-            session = await self._begin(transport, str(start.get("token") or ""), start.get("metadata"))
+            session = await self._begin(transport, start)
             await transport.ready(session.id, session.output_sample_rate)
             await session.start()
             await session.wait_closed()
-        except BackendError as error:
-            await transport.refuse(error)
+        except Exception as error:  # the application's session_config may fail in any way
+            await transport.refuse(as_backend_error(error))
         finally:
-            await transport.close()
-            self.gate.leave()
+            try:
+                if session is not None:
+                    await session.stop("transport_lost")
+                await transport.close()
+            finally:
+                self.gate.leave()
 
-    async def _begin(self, transport: Transport, token: str, metadata: Any) -> Session:
-        facts = cast("dict[str, Any]", metadata) if isinstance(metadata, dict) else {}
-        return await self.backend.create_session(self._session_config(transport, token, facts))
-
-    def _follow(self, session: Session) -> None:
-        task = asyncio.create_task(self._run(session), name=f"{session.id}:server")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _run(self, session: Session) -> None:
-        try:
-            await session.start()
-            await session.wait_closed()
-        except BackendError as error:
-            log.warning("session %s did not start: %s", session.id, error.code)
-        finally:
-            self.gate.leave()
+    async def _begin(self, transport: Transport, wishes: Mapping[str, Any]) -> Session:
+        token, metadata = wishes.get("token"), wishes.get("metadata")
+        if not isinstance(token, str | None):
+            raise FormatError("connect", "invalid_format", '"token" must be a string')
+        if not isinstance(metadata, dict | None):
+            raise FormatError("connect", "invalid_format", '"metadata" must be an object')
+        facts = cast("dict[str, Any]", metadata or {})
+        return await self.backend.create_session(self._session_config(transport, token or "", facts))
 
     # --- the door -----------------------------------------------------------------------------------------
 
     def _enter(self, connection: HTTPConnection) -> None:
+        check_origin(connection, self._origins)
         address = connection.client.host if connection.client else ""
-        if not self.gate.enter(address, asyncio.get_running_loop().time()):
-            raise CapacityError(
-                "connect",
-                "session_limit_exceeded",
-                f"all {self.limits.max_connections} lines are busy, or you call too often; try again later",
-                {"retry_after": self.limits.retry_after},
-            )
+        self.gate.enter(address, asyncio.get_running_loop().time())
 
-    def _check_origin(self, connection: HTTPConnection) -> None:
-        """A browser names the page's origin; only ours and the allowed ones may use a visitor's microphone."""
-        origin = connection.headers.get("origin")
-        if origin is None or "*" in self._origins or origin in self._origins:
-            return
-        if urlsplit(origin).netloc == connection.headers.get("host"):
-            return
-        raise AuthError(
-            "connect",
-            "authorization_failed",
-            f"origin {origin[:100]!r} is not allowed; add it to allowed_origins",
-        )
-
-    async def _read_json(self, request: Request) -> dict[str, Any]:
+    async def _read_offer(self, request: Request) -> dict[str, Any]:
+        limit, deadline = self.limits.max_offer_bytes, self.limits.start_timeout
         body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > self.limits.max_offer_bytes:
-                raise FormatError(
-                    "offer", "invalid_format", f"the body exceeds {self.limits.max_offer_bytes} bytes"
-                )
+        try:
+            async with asyncio.timeout(deadline):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > limit:
+                        raise FormatError("offer", "invalid_format", f"the body exceeds {limit} bytes")
+        except TimeoutError as error:
+            raise ConnectError(
+                "offer", "connection_timeout", f"the body did not come within {deadline:g} s"
+            ) from error
         try:
             value: Any = json.loads(bytes(body))
-        except (ValueError, RecursionError) as error:
-            raise FormatError(
-                "offer", "invalid_format", "the body must be a JSON object with sdp and type"
-            ) from error
-        if not isinstance(value, dict) or "sdp" not in value:
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
             raise FormatError("offer", "invalid_format", "the body must be a JSON object with sdp and type")
-        return cast("dict[str, Any]", value)
+        offer = cast("dict[str, Any]", value)
+        if not isinstance(offer.get("sdp"), str) or offer.get("type", "offer") != "offer":
+            raise FormatError("offer", "invalid_format", '"sdp" must be a string and "type" be "offer"')
+        return offer
 
 
 def create_app(
     backend: Backend,
     session_config: SessionFactory,
     *,
+    limits: Limits | None = None,
+    allowed_origins: Sequence[str] = (),
+    ice_servers: Sequence[Mapping[str, Any]] = (),
+    ice_transport_policy: str = "all",
+    page: Mapping[str, Any] | None = None,
     static: bool = True,
-    **options: Any,
 ) -> Starlette:
-    """The application.
+    """The application. Mounted into another one, its lifespan is not run: start and stop the backend yourself.
 
     Args:
-        backend: makes sessions.
+        backend: makes sessions; started with the application and stopped with it.
         session_config: makes a session's configuration from its transport, the client's token and metadata.
+        limits: how many and how fast.
+        allowed_origins: web origins besides the server's own that may connect; ``*`` for all.
+        ice_servers: STUN and TURN servers, told to browsers and used here.
+        ice_transport_policy: ``all`` or ``relay``.
+        page: what the page shows: ``agent`` (name, description), ``suggestions``.
         static: serve the page.
-        options: as `VoiceServer` takes them.
     """
-    server = VoiceServer(backend, session_config, **options)
+    server = VoiceServer(
+        backend,
+        session_config,
+        limits=limits,
+        allowed_origins=allowed_origins,
+        ice_servers=ice_servers,
+        ice_transport_policy=ice_transport_policy,
+        page=page,
+    )
     routes: list[Any] = [
         Route("/config.json", server.config),
         Route("/rtc/offer", server.offer, methods=["POST"]),
@@ -281,38 +289,5 @@ def create_app(
         routes += [Route("/", server.index), Mount("/", StaticFiles(directory=_STATIC))]
     app = Starlette(routes=routes, lifespan=server.lifespan)
     app.state.voice = server
-    app.add_middleware(_Headers)
+    app.add_middleware(SecurityHeaders)
     return app
-
-
-class _Headers:
-    """Security headers on every response."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
-
-
-def _refusal(error: BackendError) -> Response:
-    status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
-    if error.code == "authorization_failed":
-        status = 403
-    headers = (
-        {"retry-after": str(int(error.details["retry_after"]))} if "retry_after" in error.details else {}
-    )
-    return JSONResponse({"error": {"code": error.code, "message": error.message}}, status, headers=headers)
-
-
-async def _deny(socket: WebSocket, error: BackendError) -> None:
-    """Refuses before the upgrade where the server can (an HTTP status), which costs neither side a connection."""
-    with contextlib.suppress(RuntimeError):
-        await socket.send_denial_response(_refusal(error))
-        return
-    await socket.close(1013)

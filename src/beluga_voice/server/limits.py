@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from beluga_voice.core.resilience import TokenBucket
+from beluga_voice.errors import CapacityError
 
 __all__ = ["Gate", "Limits"]
 
@@ -22,7 +24,7 @@ class Limits:
         max_offer_bytes: of a WebRTC offer.
         max_text_bytes: of a WebSocket text message.
         max_binary_bytes: of a WebSocket binary message.
-        start_timeout: seconds for a WebSocket client to say ``start``.
+        start_timeout: seconds for a WebSocket client to say ``start``, and for a WebRTC offer to arrive whole.
         retry_after: seconds a refused client is told to wait.
     """
 
@@ -50,13 +52,28 @@ class Gate:
         self.refused = 0
         self._closed = False
 
-    def enter(self, address: str, now: float) -> bool:
-        """Takes a place for ``address``; False if there is none. Give it back with `leave`."""
-        if self._closed or self.connections >= self._limits.max_connections or not self._bucket(address, now).take(now):
-            self.refused += 1
-            return False
+    @property
+    def open(self) -> bool:
+        """Whether there is a place."""
+        return not self._closed and self.connections < self._limits.max_connections
+
+    def enter(self, address: str, now: float) -> None:
+        """Takes a place for ``address``; give it back with `leave`.
+
+        Raises:
+            CapacityError: ``session_limit_exceeded`` if all are taken or the server ends, ``rate_limit_exceeded`` if
+                this address comes too often.
+        """
+        limits = self._limits
+        if self._closed:
+            raise self._refuse("session_limit_exceeded", "the server is ending", limits.retry_after)
+        if not self.open:
+            busy = f"all {limits.max_connections} lines are busy; try again later"
+            raise self._refuse("session_limit_exceeded", busy, limits.retry_after)
+        bucket = self._bucket(address, now)
+        if not bucket.take(now):
+            raise self._refuse("rate_limit_exceeded", "you call too often; wait a moment", bucket.wait())
         self.connections += 1
-        return True
 
     def close(self) -> None:
         """Lets nobody in any more."""
@@ -66,13 +83,29 @@ class Gate:
         """Gives a place back."""
         self.connections -= 1
 
+    def _refuse(self, code: str, message: str, retry_after: float) -> CapacityError:
+        self.refused += 1
+        return CapacityError("connect", code, message, {"retry_after": retry_after})
+
     def _bucket(self, address: str, now: float) -> TokenBucket:
-        bucket = self._buckets.pop(address, None)
+        owner = _owner(address)
+        bucket = self._buckets.pop(owner, None)
         if bucket is None:
             bucket = TokenBucket(
                 rate=self._limits.connects_per_second, burst=self._limits.connect_burst, now=now
             )
-        self._buckets[address] = bucket  # most recent last
+        self._buckets[owner] = bucket  # most recent last
         if len(self._buckets) > _MAX_ADDRESSES:
             del self._buckets[next(iter(self._buckets))]
         return bucket
+
+
+def _owner(address: str) -> str:
+    """Who shares a rate: an IPv4 address, or the /64 that one IPv6 subscriber has to himself (RFC 6177)."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if ip.version == 6 and ip.ipv4_mapped is None:
+        return str(ipaddress.ip_network((int(ip) >> 64 << 64, 64)))
+    return str(ip)

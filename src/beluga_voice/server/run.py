@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import uvicorn
@@ -13,6 +14,8 @@ import uvicorn
 from beluga_voice.errors import ConnectError
 
 __all__ = ["serve"]
+
+_END_DEADLINE = 15.0
 
 
 async def serve(
@@ -33,7 +36,7 @@ async def serve(
         max_message: largest WebSocket message in bytes; larger ones close the connection with 1009.
 
     Raises:
-        ConnectError: ``connection_failed`` if the port is in use or not allowed.
+        ConnectError: ``connection_failed`` if the port is in use or not allowed, or the application does not start.
     """
     listener = _listen(host, port)
     config = uvicorn.Config(
@@ -48,25 +51,41 @@ async def serve(
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+    began = asyncio.create_task(server.began.wait(), name="uvicorn-began")
     try:
-        while not server.started and not task.done():  # noqa: ASYNC110 uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        if ready is not None and server.started:
-            name = f"[{host}]" if ":" in host else host
-            ready(f"http://{name}:{listener.getsockname()[1]}")
-        await asyncio.shield(task)
+        with _signals(server):
+            await asyncio.wait([task, began], return_when=asyncio.FIRST_COMPLETED)
+            if ready is not None and server.started:
+                name = f"[{host}]" if ":" in host else host
+                ready(f"http://{name}:{listener.getsockname()[1]}")
+            await asyncio.shield(task)
     except asyncio.CancelledError:
         server.should_exit = True
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(_END_DEADLINE):
                 await task
         raise
     finally:
+        began.cancel()
         listener.close()
 
 
 class _Server(uvicorn.Server):
     """Ends conversations before connections, so that every client is told why."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.began = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn, which would end the process here if the application does not start."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            raise ConnectError(
+                "serve", "connection_failed", "the application did not start; the log above says why"
+            ) from error
+        self.began.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn when it is to end."""
@@ -74,6 +93,28 @@ class _Server(uvicorn.Server):
         if voice is not None:
             await voice.stop_sessions()
         await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Nothing: uvicorn would raise the signal again at the end, and so kill what the caller has to close."""
+        yield
+
+
+@contextlib.contextmanager
+def _signals(server: _Server) -> Generator[None]:
+    """SIGINT and SIGTERM end the server; a second one does not wait for anybody."""
+    loop = asyncio.get_running_loop()
+    caught: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no such handlers, and a thread that is not the main one may not set them.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, server.handle_exit, number, None)
+            caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -83,12 +124,12 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
         raise ConnectError(
             "serve",
             "connection_failed",
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another --port",
+            f"cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}); choose another --port",
         ) from error
     listener.setblocking(False)
     return listener

@@ -74,7 +74,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _wait_for_job(self, base: selectors.BaseSelector) -> list[Any]:
         started = time.monotonic()
         while True:
-            ready = base.select(1.0)
+            ready = base.select(min(1.0, self._hang_after))
             if ready:
                 return ready
             if time.monotonic() - started > self._hang_after:

@@ -154,7 +154,7 @@ class LocalTransport:
             try:
                 async with asyncio.timeout(_OPEN_DEADLINE):
                     # A sound server may take long to answer, which the event loop must not wait for.
-                    self._stream = await self._loop.run_in_executor(None, self._open)
+                    stream = await self._loop.run_in_executor(None, self._open)
             except (
                 Exception
             ) as error:  # PortAudio reports everything by one class, which need not be installed
@@ -164,7 +164,8 @@ class LocalTransport:
                     f"the microphone or speaker cannot be opened ({error or type(error).__name__}); "
                     "list devices with: python -m sounddevice",
                 ) from error
-            self.output_delay = float(self._stream.latency[1]) + _FRAME_SECONDS
+            self._stream = stream
+            self.output_delay = float(stream.latency[1]) + _FRAME_SECONDS
 
     def _open(self) -> Stream:
         stream = self._open_stream(

@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 from aiortc import (
     InvalidStateError,
-    MediaStreamTrack,
     RTCConfiguration,
     RTCDataChannel,
     RTCIceServer,
@@ -104,6 +103,7 @@ class WebRTCTransport:
         self._events: deque[str] = deque(maxlen=_EVENTS_WAITING)
         self._frames: deque[AudioFrame] = deque(maxlen=_IN_FRAMES)
         self._changed = asyncio.Event()
+        self._settled = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._handler: Callable[[Mapping[str, Any]], None] | None = None
@@ -159,6 +159,20 @@ class WebRTCTransport:
         self._deadline = loop.call_later(self._timeout, self._on_connect_deadline)
         return sdp
 
+    async def connected(self) -> None:
+        """Returns when the browser can hear and be heard.
+
+        Raises:
+            ConnectError: ``connection_failed`` if it never connects, or left.
+        """
+        await self._settled.wait()
+        if self._ended or self._closed:
+            raise ConnectError(
+                "webrtc",
+                "connection_failed",
+                "the browser found no network path to this machine; a TURN server in ice_servers may help",
+            )
+
     async def recv(self) -> AsyncIterator[AudioFrame]:
         """The user's audio, mono at 48 kHz, until they leave."""
         self._require_open("recv")
@@ -211,6 +225,7 @@ class WebRTCTransport:
             return
         self._closed = True
         self._changed.set()
+        self._settled.set()
         if self._deadline is not None:
             self._deadline.cancel()
         if self._reader is not None:
@@ -225,17 +240,17 @@ class WebRTCTransport:
 
     # --- what aiortc tells --------------------------------------------------------------------------------
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
+    def _on_track(self, track: Any) -> None:
         if track.kind == "audio" and self._reader is None and not self._closed:
             self._reader = asyncio.get_running_loop().create_task(self._read(track), name="webrtc-read")
 
-    async def _read(self, track: MediaStreamTrack) -> None:
+    async def _read(self, track: Any) -> None:
         stalled = began = False
         try:
             while True:
                 try:
                     async with asyncio.timeout(_STALLED_AFTER if began and not stalled else None):
-                        frame: Any = await track.recv()
+                        frame = await track.recv()
                 except TimeoutError:
                     stalled = True
                     self._tell("reconnecting", f"no audio came for {_STALLED_AFTER:g} s")
@@ -284,6 +299,7 @@ class WebRTCTransport:
         if state == "connected":
             if self._deadline is not None:
                 self._deadline.cancel()
+            self._settled.set()
             self._tell("connected")
         elif state in ("failed", "closed"):
             self._end()
@@ -294,13 +310,14 @@ class WebRTCTransport:
             self._end()
 
     def _tell(self, state: str, reason: str = "") -> None:
-        self._state = {"type": "transport", "state": state, "reason": reason}
+        self._state = {"type": "transport", "state": state, **({"reason": reason} if reason else {})}
         if self._handler is not None and not self._closed:
             self._handler(self._state)
 
     def _end(self) -> None:
         self._ended = True
         self._changed.set()
+        self._settled.set()
 
     def _require_open(self, op: str) -> None:
         if self._closed:

@@ -18,7 +18,7 @@ _FRAME_BYTES = _SAMPLES * 2
 _FRAME_SECONDS = _SAMPLES / RATE
 _TIME_BASE = fractions.Fraction(1, RATE)
 # A second of the agent's voice waits at most; the session paces it, so more means that nobody fetches it.
-_MAX_WAITING = 50 * _FRAME_BYTES
+_MAX_PCM = 50 * _FRAME_BYTES
 # An event loop that was held up longer than this leaves a gap instead of a burst of old frames.
 _MAX_LATE = 0.2
 
@@ -30,25 +30,25 @@ class VoiceTrack(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting = bytearray()
+        self._pcm = bytearray()
         self._pts = 0
         self._next: float | None = None
 
     @property
     def waiting(self) -> float:
         """Seconds of audio that were added and not fetched."""
-        return len(self._waiting) / (2 * RATE)
+        return len(self._pcm) / (2 * RATE)
 
     def add(self, pcm: bytes) -> None:
         """Queues mono s16le at 48 kHz, any length; with a second waiting, the oldest goes."""
-        self._waiting += pcm
-        over = len(self._waiting) - _MAX_WAITING
+        self._pcm += pcm
+        over = len(self._pcm) - _MAX_PCM
         if over > 0:
-            del self._waiting[:over]
+            del self._pcm[:over]
 
     def clear(self) -> None:
         """Drops all that is queued."""
-        self._waiting.clear()
+        self._pcm.clear()
 
     async def recv(self) -> AvFrame:
         """The next 20 ms, when they are due by the clock (called by aiortc)."""
@@ -64,8 +64,8 @@ class VoiceTrack(MediaStreamTrack):
         if self._next > now:
             await asyncio.sleep(self._next - now)
         self._next += _FRAME_SECONDS
-        pcm = bytes(self._waiting[:_FRAME_BYTES])
-        del self._waiting[:_FRAME_BYTES]
+        pcm = bytes(self._pcm[:_FRAME_BYTES])
+        del self._pcm[:_FRAME_BYTES]
         samples = np.frombuffer(pcm.ljust(_FRAME_BYTES, b"\0"), np.int16)
         frame = AvFrame.from_ndarray(samples[None, :], "s16", "mono")
         frame.sample_rate = RATE

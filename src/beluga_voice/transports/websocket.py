@@ -1,6 +1,7 @@
 """Audio over a WebSocket: binary messages are PCM, text messages are JSON (docs/protocol.md).
 
-`WebSocketServerTransport` is the side that answers (Starlette), `WebSocketTransport` the side that calls.
+`WebSocketServerTransport` is the side that answers (Starlette); `WebSocketTransport`, the side that calls, is in
+`beluga_voice.transports.websocket_client`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import websockets
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from beluga_voice.config import TransportConfig
-from beluga_voice.errors import AuthError, BackendError, CapacityError, ConfigError, ConnectError, FormatError
+from beluga_voice.errors import AuthError, BackendError, CapacityError, ConnectError, FormatError
 from beluga_voice.frames import AudioFrame
-from beluga_voice.transports.websocket_messages import SUBPROTOCOL, parse_control, parse_start
+from beluga_voice.transports.websocket_client import WebSocketTransport
+from beluga_voice.transports.websocket_messages import (
+    SUBPROTOCOL,
+    parse_control,
+    parse_in_call,
+    parse_start,
+)
 
 __all__ = ["SUBPROTOCOL", "WebSocketServerTransport", "WebSocketTransport", "create"]
 
@@ -27,6 +33,8 @@ _CLOSE_DEADLINE = 1.0
 # A client may send this many malformed messages before it is hung up on.
 _MAX_MISTAKES = 20
 _DEFAULT_DELAY = 0.1
+# From our socket to the client's buffer, which the client cannot see.
+_PATH_DELAY = 0.02
 _MAX_DELAY = 2.0
 
 _CLOSE_CODES = {AuthError: 4401, CapacityError: 1013, FormatError: 1007}
@@ -162,23 +170,18 @@ class WebSocketServerTransport:
         return AudioFrame(data, self._rate, self._channels)
 
     def _control(self, text: str) -> None:
-        message = parse_control(text, self._max_text)
+        message = parse_in_call(text, self._max_text)
         if message["type"] == "playback":
-            buffered = message.get("buffered")
-            if isinstance(buffered, int | float):
-                self.output_delay = min(_MAX_DELAY, max(0.0, float(buffered)) + 0.02)
-        elif message["type"] == "start":
-            raise FormatError("websocket", "invalid_format", '"start" is sent once')
-        elif message["type"] not in ("text", "dtmf", "stop"):
-            raise FormatError("websocket", "invalid_format", f"unknown message type {message['type'][:40]!r}")
+            self.output_delay = min(_MAX_DELAY, message["buffered"] + _PATH_DELAY)
         elif self._handler is not None:
             self._handler(message)
 
     async def _tell_error(self, error: BackendError) -> None:
+        told = {"type": "error", "code": error.code, "message": error.message, "stage": "transport"}
+        if "retry_after" in error.details:
+            told["retry_after"] = error.details["retry_after"]
         with contextlib.suppress(ConnectError):
-            await self.send_event(
-                {"type": "error", "code": error.code, "message": error.message, "stage": "transport"}
-            )
+            await self.send_event(told)
 
     async def _write(self, message: dict[str, Any]) -> None:
         if self._socket.application_state is not WebSocketState.CONNECTED:
@@ -200,127 +203,6 @@ class WebSocketServerTransport:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError, TimeoutError):
             async with asyncio.timeout(_CLOSE_DEADLINE):
                 await self._socket.close(code, reason[:100])
-
-    def _require_open(self, op: str) -> None:
-        if self._closed:
-            raise ConnectError(op, "connection_failed", "websocket: the transport is closed")
-
-
-class WebSocketTransport:
-    """Calls a server that speaks the protocol, and is then the server's user: `recv` is what its agent says.
-
-    Args:
-        config: ``url`` (ws:// or wss://), ``token``, ``sample_rate`` and ``channels`` of what `send` takes.
-    """
-
-    output_delay = _DEFAULT_DELAY
-
-    def __init__(self, config: TransportConfig) -> None:
-        if not config.url.startswith(("ws://", "wss://")):
-            raise ConfigError(
-                "websocket", "invalid_config", f"url={config.url!r} must begin with ws:// or wss://"
-            )
-        self._config = config
-        self.output_sample_rate = config.sample_rate
-        self.session_id = ""
-        self._remote_rate = config.sample_rate
-        self._socket: websockets.ClientConnection | None = None
-        self._connecting = asyncio.Lock()
-        self._handler: Callable[[Mapping[str, Any]], None] | None = None
-        self._closed = False
-
-    async def connect(self) -> None:
-        """Connects, if that was not done; `recv` and `send` do it by themselves.
-
-        Raises:
-            ConnectError: ``connection_failed`` or ``connection_timeout``, naming the URL's host.
-            BackendError: what the server refused the call for.
-        """
-        self._require_open("connect")
-        async with self._connecting:
-            if self._socket is not None:
-                return
-            try:
-                async with asyncio.timeout(self._config.connect_timeout):
-                    socket = await websockets.connect(
-                        self._config.url,
-                        subprotocols=[websockets.Subprotocol(SUBPROTOCOL)],
-                        compression=None,
-                        max_size=2**20,
-                    )
-                    await socket.send(json.dumps(self._start_message()))
-                    self._on_first(json.loads(await socket.recv()))
-            except TimeoutError as error:
-                raise ConnectError(
-                    "websocket", "connection_timeout", f"no answer in {self._config.connect_timeout:g} s"
-                ) from error
-            except (OSError, websockets.WebSocketException, ValueError) as error:
-                raise ConnectError("websocket", "connection_failed", f"websocket: {error}") from error
-            self._socket = socket
-
-    async def recv(self) -> AsyncIterator[AudioFrame]:
-        """The agent's audio until the server hangs up; its JSON messages go to the control handler."""
-        await self.connect()
-        assert self._socket is not None
-        try:
-            async for message in self._socket:
-                if isinstance(message, bytes):
-                    yield AudioFrame(message, self._remote_rate)
-                elif self._handler is not None:
-                    self._handler(json.loads(message))
-        except websockets.ConnectionClosed:
-            return
-
-    async def send(self, frame: AudioFrame) -> None:
-        """Sends a frame of the user's audio."""
-        await self._send(frame.data)
-
-    async def clear(self) -> None:
-        """The protocol has no such message from this side."""
-
-    async def send_event(self, event: Mapping[str, Any]) -> None:
-        """Sends a control message: ``text``, ``dtmf``, ``stop`` or ``playback``; others stay here."""
-        if event.get("type") in ("text", "dtmf", "stop", "playback"):
-            await self._send(json.dumps(event))
-
-    def on_control(self, handler: Callable[[Mapping[str, Any]], None]) -> None:
-        """Sets who is told the server's JSON messages."""
-        self._handler = handler
-
-    async def close(self) -> None:
-        """Hangs up; idempotent."""
-        self._closed = True
-        if self._socket is not None:
-            with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout(_CLOSE_DEADLINE):
-                    await self._socket.close()
-
-    def _start_message(self) -> dict[str, Any]:
-        c = self._config
-        start: dict[str, Any] = {
-            "type": "start",
-            "sample_rate": c.sample_rate,
-            "channels": c.channels,
-            **c.extra,
-        }
-        if c.token.get_secret_value():
-            start["token"] = c.token.get_secret_value()
-        return start
-
-    def _on_first(self, message: dict[str, Any]) -> None:
-        if message.get("type") == "error":
-            raise BackendError("websocket", str(message.get("code")), str(message.get("message")))
-        self.session_id = str(message.get("session_id", ""))
-        self._remote_rate = int(message.get("output_sample_rate", self._remote_rate))
-
-    async def _send(self, message: str | bytes) -> None:
-        await self.connect()
-        assert self._socket is not None
-        try:
-            async with asyncio.timeout(_SEND_DEADLINE):
-                await self._socket.send(message)
-        except (TimeoutError, websockets.ConnectionClosed) as error:
-            raise ConnectError("send", "connection_failed", "websocket: the server is gone") from error
 
     def _require_open(self, op: str) -> None:
         if self._closed:

@@ -70,7 +70,7 @@ def test_tones_of_40_ms_are_accepted_and_of_23_ms_refused(seconds: float, share:
     assert share_heard(seconds=seconds) == share
 
 
-@pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (0, 1), (-1, 0), (0, -1)])
 @pytest.mark.parametrize(("detune", "share"), [(0.015, 1.0), (0.035, 0.0)])
 def test_detuned_tones(signs: tuple[int, int], detune: float, share: float) -> None:
     assert share_heard(seconds=0.06, detune=(signs[0] * detune, signs[1] * detune)) == share

@@ -452,7 +452,9 @@ def test_a_transport_carries_audio_events_and_controls(stage: Stage) -> None:
         transport.control({"type": "dtmf", "digit": "5"})
         transport.control({"type": "nonsense"})
         await asyncio.sleep(4.0)
-        assert {"type": "dtmf", "digit": "5"}.items() <= next(e for e in transport.events if e["type"] == "dtmf").items()
+        assert {"type": "dtmf", "digit": "5"}.items() <= next(
+            e for e in transport.events if e["type"] == "dtmf"
+        ).items()
         transport.end()
         await asyncio.wait_for(session.wait_closed(), 5)
         assert transport.events[-1] | {"at": 0} == {

@@ -1,6 +1,6 @@
 // The page's audio graph: the microphone in, the agent's voice out, and both measured on one clock.
 
-import { microphoneProblem } from "./problems.js";
+import { microphoneProblem, serverGone } from "./problems.js";
 
 const CONSTRAINTS = { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true } };
 
@@ -30,13 +30,13 @@ export class AudioGraph {
 
   /** Loads the worklets and connects `microphone` (a MediaStream), or silence where there is none. */
   async open(microphone) {
-    const here = (name) => new URL(name, import.meta.url);
-    await Promise.all([
-      this.context.resume(),
-      ...["worklet-meter.js", "worklet-capture.js", "worklet-playback.js"].map((name) =>
-        this.context.audioWorklet.addModule(here(name)),
-      ),
-    ]);
+    const load = (name) => this.context.audioWorklet.addModule(new URL(name, import.meta.url));
+    await this.context.resume();
+    try {
+      await Promise.all(["worklet-meter.js", "worklet-capture.js", "worklet-playback.js"].map(load));
+    } catch {
+      throw serverGone("start"); // these files come from the server, too
+    }
     this.hasMicrophone = microphone !== null;
     this.stream = microphone ?? this.context.createMediaStreamDestination().stream;
     this.source = new MediaStreamAudioSourceNode(this.context, { mediaStream: this.stream });

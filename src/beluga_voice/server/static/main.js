@@ -22,6 +22,7 @@ const talk = byId("talk");
 const mute = byId("mute");
 
 let call = null;
+let sessionState = "starting"; // as the server told it last
 let unsent = []; // typed before the session listens
 
 new Meter(levels, share);
@@ -127,7 +128,8 @@ function onMessage(message) {
       break;
     }
     case "state":
-      status.show(message.state);
+      sessionState = message.state;
+      status.show(sessionState);
       unsent.splice(0).forEach((words) => call.say(words));
       break;
     case "interruption":
@@ -141,7 +143,7 @@ function onMessage(message) {
       break;
     case "connection":
       if (message.state === "disconnected") status.show("reconnecting");
-      else if (message.state === "connected") status.show("listening");
+      else if (message.state === "connected") status.show(sessionState);
       break;
     case "closed":
       if (!message.code) conversation.note(`Call ended${message.reason && message.reason !== "stopped" ? `: ${message.reason.replaceAll("_", " ")}` : ""}.`);

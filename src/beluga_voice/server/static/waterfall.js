@@ -147,7 +147,7 @@ function lane([name, title, meaning], metrics, spans, scale) {
     el("span", { class: "lane-name" }, title, slowest ? el("span", { class: "visually-hidden" }, ", the slowest stage") : ""),
     el("span", { class: "lane-track", "aria-hidden": "true" }, span ? bar(name, span, scale) : "", targetLine(metrics.target, scale)),
     el("span", { class: "lane-value" }, readable(metrics[name])),
-    el("span", { class: "tip", role: "tooltip" }, `${meaning} ${span ? `${readable(span[0])} → ${readable(span[0] + span[1])}` : "Did not happen."}`),
+    el("span", { class: "tip", "aria-hidden": "true" }, `${meaning} ${span ? `${readable(span[0])} → ${readable(span[0] + span[1])}` : "Did not happen."}`),
   );
 }
 

@@ -1,0 +1,30 @@
+"""Servers for browser tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from demo_server import DemoServer
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    made = DemoServer(tmp_path_factory.mktemp("demo") / "server.log").wait()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Callable[..., DemoServer]]:
+    """Makes a server that the test may fill or kill."""
+    made: list[DemoServer] = []
+
+    def make(**environment: str) -> DemoServer:
+        made.append(DemoServer(tmp_path / "server.log", **environment))
+        return made[-1].wait()
+
+    yield make
+    for one in made:
+        one.stop()
