@@ -216,4 +216,6 @@ async def demo_page(
             unexpected = [c for c in demo.complaints if not (complaints and re.search(complaints, c))]
             assert unexpected == [], "the page complained"
         finally:
+            for page in [page for context in browser.contexts for page in context.pages]:
+                await page.close()  # lets the page hang up: a browser that vanishes is missed only after half a minute
             await browser.close()

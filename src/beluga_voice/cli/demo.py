@@ -109,7 +109,7 @@ def _has_screen() -> bool:
 def _describe(agent: str) -> dict[str, str]:
     if agent == DEFAULT_AGENT:
         return {
-            "name": "Harbour Dental front desk",
+            "name": "Riverside Dental Clinic",
             "description": "Knows opening hours and prices, books and cancels appointments.",
         }
     return {"name": agent, "description": "Your own agent."}

@@ -67,6 +67,7 @@ async def serve(
         raise
     finally:
         began.cancel()
+        await asyncio.wait([began])
         listener.close()
 
 

@@ -85,7 +85,7 @@ class LocalTransport:
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stream: Stream | None = None
-        self._ended = self._closed = False
+        self._gave_up = self._ended = self._closed = False
 
     async def recv(self) -> AsyncIterator[AudioFrame]:
         """The microphone, in frames of 20 ms, until it is unplugged.
@@ -151,6 +151,7 @@ class LocalTransport:
             if self._stream is not None:
                 return
             self._loop = asyncio.get_running_loop()
+            self._gave_up = False
             try:
                 async with asyncio.timeout(_OPEN_DEADLINE):
                     # A sound server may take long to answer, which the event loop must not wait for.
@@ -158,6 +159,7 @@ class LocalTransport:
             except (
                 Exception
             ) as error:  # PortAudio reports everything by one class, which need not be installed
+                self._gave_up = True
                 raise ConnectError(
                     "local",
                     "connection_failed",
@@ -182,6 +184,8 @@ class LocalTransport:
         except BaseException:
             stream.close()
             raise
+        if self._gave_up:  # nobody waits for it any more
+            stream.close()
         return stream
 
     # --- PortAudio's thread -------------------------------------------------------------------------------
