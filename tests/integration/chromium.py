@@ -217,5 +217,7 @@ async def demo_page(
             assert unexpected == [], "the page complained"
         finally:
             for page in [page for context in browser.contexts for page in context.pages]:
-                await page.close()  # lets the page hang up: a browser that vanishes is missed only after half a minute
+                await (
+                    page.close()
+                )  # lets the page hang up: a browser that vanishes is missed only after half a minute
             await browser.close()

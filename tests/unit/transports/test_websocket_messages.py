@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -84,10 +85,8 @@ def test_nothing_a_client_sends_raises_anything_else(text: str) -> None:
     st.dictionaries(st.sampled_from(["text", "digit", "buffered"]), values),
 )
 def test_no_field_of_any_shape_raises_anything_else(kind: str, fields: dict[str, object]) -> None:
-    try:
+    with contextlib.suppress(FormatError):
         parse_in_call(json.dumps({**fields, "type": kind}), LIMIT)
-    except FormatError:
-        pass
 
 
 def test_start_has_defaults() -> None:
