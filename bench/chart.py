@@ -131,14 +131,13 @@ def _vad(canvas: _Canvas, result: Result) -> None:
             f"{number} session{'s' * (number > 1)}",
             _INK,
             "end",
-            bold=number == speakers[-1],
         )
         for gate, color in ((True, _DEEP), (False, _PALE)):
             run = next(r for r in runs if r["speakers"] == number and r["gate"] is gate)
             end = canvas.bar(0, run["percent"] / top, y, color, 12)
             canvas.text(end + 6, y + 10.5, f"{run['percent']:.2f} %", _INK if gate else _SOFT)
             if number == speakers[-1]:
-                canvas.text(end + 52, y + 10.5, "gate on: silence is skipped" if gate else "gate off", _SOFT)
+                canvas.text(end + 66, y + 10.5, "gate on: silence is skipped" if gate else "gate off", _SOFT)
             y += 13
         canvas.y += int(_ROW * 1.35)
     canvas.y += 34

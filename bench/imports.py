@@ -14,8 +14,7 @@ __all__ = ["measure"]
 _PROGRAM = """
 import time
 began = time.perf_counter()
-import beluga_voice as bv
-bv.Config
+{statement}
 took = time.perf_counter() - began
 import json, os
 pages = int(open("/proc/self/statm").read().split()[1])
@@ -23,21 +22,30 @@ print(json.dumps([took, pages * os.sysconf("SC_PAGE_SIZE") / 1e6]))
 """
 
 
+_PLAIN = "import beluga_voice"
+_CONFIG = "import beluga_voice as bv; bv.Config"  # names are loaded when they are first used
+
+
 def measure(quick: bool) -> Result:
     """Median of fresh processes; the goal is on the whole process, interpreter and all."""
-    _run(_PROGRAM)  # the first one may compile, and reads files that were not in memory
-    runs = [_run(_PROGRAM) for _ in range(3 if quick else 7)]
-    bare = [_run("print('[0, 0]')")[0] for _ in range(3)]
-    result = Result(data={"process_s": [r[0] for r in runs], "import_s": [r[1] for r in runs]})
-    inside, empty = median([r[1] for r in runs]), median(bare)
-    note = f"the import itself {inside * 1000:.0f} ms, an empty interpreter {empty * 1000:.0f} ms"
-    result.add("import: process start to end", median([r[0] for r in runs]) * 1000, "ms", 200, note)
-    result.add("import: memory of the process", median([r[2] for r in runs]), "MB", 30)
+    count = 3 if quick else 7
+    result = Result()
+    bare = median([_run("pass")[0] for _ in range(count)])
+    result.data["interpreter_s"] = bare
+    for name, statement in (("import beluga_voice", _PLAIN), ("import and Config", _CONFIG)):
+        _run(statement)  # the first one may compile, and reads files that were not in memory
+        runs = [_run(statement) for _ in range(count)]
+        inside = median([r[1] for r in runs]) * 1000
+        note = f"the import itself {inside:.0f} ms, an empty interpreter {bare * 1000:.0f} ms"
+        result.add(f"{name}: whole process", median([r[0] for r in runs]) * 1000, "ms", 200, note)
+        result.add(f"{name}: its memory", median([r[2] for r in runs]), "MB", 30)
+        result.data[statement] = [{"process_s": r[0], "import_s": r[1], "mb": r[2]} for r in runs]
     return result
 
 
-def _run(program: str) -> tuple[float, float, float]:
+def _run(statement: str) -> tuple[float, float, float]:
     """Seconds of the whole process, seconds of the import, MB."""
+    program = _PROGRAM.replace("{statement}", statement)
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
     took = time.perf_counter() - began

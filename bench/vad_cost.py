@@ -40,14 +40,15 @@ class _Nothing:
 
 
 def measure(quick: bool) -> Result:
-    return asyncio.run(_measure(2.0 if quick else 5.0))
+    return asyncio.run(_measure(4.0 if quick else 5.0))
 
 
 async def _measure(seconds: float) -> Result:
     speech = (await speak("How much does a cleaning cost, and when are you open on Saturday, please?"))[0]
-    spoken = speech.pcm[: len(speech.pcm) // (2 * _WINDOW) * 2 * _WINDOW]
-    windows = [spoken[i : i + 2 * _WINDOW] for i in range(0, len(spoken), 2 * _WINDOW)]
-    windows += [bytes(2 * _WINDOW)] * len(windows)
+    half = int(seconds / 2 / _STEP)  # so that each speaker goes through speech and silence once
+    windows = [speech.pcm[i * 2 * _WINDOW :][: 2 * _WINDOW] for i in range(half)]
+    assert len(windows[-1]) == 2 * _WINDOW, "the speech is too short"
+    windows += [bytes(2 * _WINDOW)] * half
     result = Result(data={"runs": []})
     for gate in (True, False):
         engine = silero.create({"gate": gate})

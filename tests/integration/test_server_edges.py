@@ -286,7 +286,7 @@ async def test_a_client_transport_hears_its_echo_quickly_in_mono_and_stereo() ->
         await until(lambda: backend.active_session_count == 0)
 
 
-async def test_the_client_transport_reports_a_refusal_by_its_code() -> None:
+async def test_the_client_transport_reports_a_refusal_by_its_code(caplog: pytest.LogCaptureFixture) -> None:
     def config(**more: Any) -> bv.TransportConfig:
         return bv.TransportConfig(url=url.replace("http", "ws") + "/ws", connect_timeout=5, **more)
 
@@ -294,6 +294,7 @@ async def test_the_client_transport_reports_a_refusal_by_its_code() -> None:
         with pytest.raises(bv.CapacityError) as caught:
             await WebSocketTransport(config()).connect()
         assert caught.value.details["retry_after"] == 7.0
+        assert caplog.text == "", "thousands may be refused; that must not fill the log"
     async with echo_server(EchoBackend()) as (url, voice):
         with pytest.raises(bv.FormatError, match="channels must be"):
             await WebSocketTransport(config(extra={"channels": 9})).connect()

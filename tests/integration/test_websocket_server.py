@@ -17,7 +17,7 @@ import beluga_voice as bv
 from beluga_voice.server.limits import Limits
 from beluga_voice.server.run import serve
 from beluga_voice.testing.scripted import silence, tone
-from conftest import Stage, echo
+from stage import Stage, echo
 
 
 class Client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -39,6 +40,7 @@ async def serve(
         ConnectError: ``connection_failed`` if the port is in use or not allowed, or the application does not start.
     """
     listener = _listen(host, port)
+    logging.getLogger("uvicorn.error").addFilter(_no_refusals)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -69,6 +71,11 @@ async def serve(
         began.cancel()
         await asyncio.wait([began])
         listener.close()
+
+
+def _no_refusals(record: logging.LogRecord) -> bool:
+    """A WebSocket refused with a status is no mistake of the application, as uvicorn (0.54) takes it for."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 class _Server(uvicorn.Server):

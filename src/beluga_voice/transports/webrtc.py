@@ -63,7 +63,8 @@ class SettingsModel(Settings):
 
     Attributes:
         ice_servers: STUN and TURN servers; none are needed on a local network.
-        ice_transport_policy: ``relay`` uses TURN only, so that no address of this machine is told.
+        ice_transport_policy: ``relay`` uses TURN only, so that no address of this machine is told; the browser may
+            still be reached at any of its own.
     """
 
     ice_servers: tuple[IceServer, ...] = ()
@@ -117,19 +118,24 @@ class WebRTCTransport:
         """Takes the browser's offer (SDP) and returns the answer (SDP); may be called once.
 
         Raises:
-            FormatError: ``invalid_format`` if the offer is no SDP with audio.
+            FormatError: ``invalid_format`` if the offer is no SDP with audio and candidates.
             ConnectError: ``connection_timeout`` if candidates cannot be gathered in time, ``connection_failed`` if
-                ``relay`` was asked for and no TURN server answered.
+                there are none, as when ``relay`` was asked for and no TURN server answered.
         """
         self._require_open("webrtc_answer")
         if "m=audio" not in offer:
             raise FormatError(
                 "webrtc_answer", "invalid_format", "the offer has no audio; add the microphone's track"
             )
-        remote = _only_relayed(offer) if self._relay_only else offer
+        if "a=candidate:" not in offer:
+            raise FormatError(
+                "webrtc_answer",
+                "invalid_format",
+                "the offer has no candidates; send it when gathering is complete",
+            )
         try:
             async with asyncio.timeout(self._timeout):
-                await self._pc.setRemoteDescription(RTCSessionDescription(remote, "offer"))
+                await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
                 self._pc.addTrack(self._voice)
                 await self._pc.setLocalDescription(await self._pc.createAnswer())
         except TimeoutError as error:
@@ -146,15 +152,12 @@ class WebRTCTransport:
             raise FormatError(
                 "webrtc_answer", "invalid_format", f"the offer could not be read: {type(error).__name__}"
             ) from error
-        sdp = (
-            _only_relayed(self._pc.localDescription.sdp)
-            if self._relay_only
-            else self._pc.localDescription.sdp
-        )
-        if self._relay_only and "a=candidate:" not in sdp:
-            raise ConnectError(
-                "webrtc_answer", "connection_failed", "no TURN server gave a relay address; check ice_servers"
+        sdp: str = self._pc.localDescription.sdp
+        if "a=candidate:" not in sdp:
+            missing = (
+                "no TURN server gave a relay address" if self._relay_only else "this machine has no network"
             )
+            raise ConnectError("webrtc_answer", "connection_failed", f"{missing}; check ice_servers")
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(self._timeout, self._on_connect_deadline)
         return sdp
@@ -322,13 +325,6 @@ class WebRTCTransport:
     def _require_open(self, op: str) -> None:
         if self._closed:
             raise ConnectError(op, "connection_failed", "webrtc: the transport is closed")
-
-
-def _only_relayed(sdp: str) -> str:
-    """``sdp`` without candidates that are not relayed (RFC 8839, section 5.1)."""
-    lines = sdp.splitlines()
-    kept = [line for line in lines if not line.startswith("a=candidate:") or " typ relay" in line]
-    return "\r\n".join(kept) + "\r\n"
 
 
 def create(config: TransportConfig) -> WebRTCTransport:

@@ -12,7 +12,7 @@ import beluga_voice as bv
 from beluga_voice.hooks import AuthResult
 from beluga_voice.stores.memory import MemoryStore
 from beluga_voice.testing.loop import run
-from conftest import Stage, echo, speak
+from stage import Stage, echo, speak
 
 
 def session(**values: Any) -> bv.SessionConfig:

@@ -16,7 +16,7 @@ from beluga_voice.errors import PipelineError
 from beluga_voice.session.session import Session
 from beluga_voice.testing.scripted import silence, tone
 from beluga_voice.transports.memory import MemoryTransport
-from conftest import Stage, collect, speak
+from stage import Stage, collect, speak
 
 
 def of(events: list[Any], kind: type) -> list[Any]:
