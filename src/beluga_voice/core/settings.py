@@ -41,7 +41,7 @@ class TurnSettings:
     reply_gap_timeout: float = 15.0
     allow_interruptions: bool = True
     duck_after: float = 0.05
-    hold_after: float = 0.2
+    hold_after: float = 0.15
     interrupt_after: float = 0.7
     min_interruption_words: int = 1
     words_timeout: float = 0.8
