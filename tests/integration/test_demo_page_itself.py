@@ -107,7 +107,7 @@ async def test_a_picture_of_a_conversation(demo_server: DemoServer, tmp_path: Pa
     """Written to the file that ``BELUGA_VOICE_SCREENSHOT`` names: the README's picture is made by this test."""
     target = Path(os.environ.get("BELUGA_VOICE_SCREENSHOT") or tmp_path / "demo.png")
     microphone_file(tmp_path / "mic.wav", [(6.5, SATURDAY), (13.0, ABOUT), (20.5, PRICE), (25.5, BOOKING)])
-    async with demo_page(tmp_path / "mic.wav", scale=2.0) as demo:
+    async with demo_page(tmp_path / "mic.wav", scale=1.5) as demo:
         await demo.open(demo_server.url)
         await demo.start()
         await demo.event("turn", phase="agent_started", turn=4, timeout=40)

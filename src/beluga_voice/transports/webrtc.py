@@ -28,6 +28,7 @@ from aiortc.mediastreams import MediaStreamError
 from beluga_voice.config import Settings, TransportConfig
 from beluga_voice.errors import ConnectError, FormatError
 from beluga_voice.frames import AudioFrame
+from beluga_voice.transports.webrtc_order import put_in_order
 from beluga_voice.transports.webrtc_track import RATE, VoiceTrack, mono
 from beluga_voice.transports.websocket_messages import parse_in_call
 
@@ -48,6 +49,8 @@ _CLOSE_DEADLINE = 1.5
 _STALLED_AFTER = 2.0
 # From `send` to the ear: one frame here, and a browser's jitter buffer on a good network.
 _DELAY = 0.06
+# The session sends up to this much ahead; more waits only after the event loop was held up.
+_LEAD = 0.04
 
 
 class IceServer(Settings):
@@ -83,7 +86,6 @@ class WebRTCTransport:
     """
 
     output_sample_rate = RATE
-    output_delay = _DELAY
 
     def __init__(self, config: TransportConfig | None = None) -> None:
         config = config or TransportConfig(sample_rate=RATE)
@@ -100,6 +102,7 @@ class WebRTCTransport:
             )
         )
         self._voice = VoiceTrack()
+        self.output_delay = _DELAY
         self._channel: RTCDataChannel | None = None
         self._events: deque[str] = deque(maxlen=_EVENTS_WAITING)
         self._frames: deque[AudioFrame] = deque(maxlen=_IN_FRAMES)
@@ -198,6 +201,7 @@ class WebRTCTransport:
         if frame.sample_rate != RATE or frame.channels != 1:
             raise FormatError("send", "invalid_format", f"WebRTC takes mono at {RATE} Hz, got {frame!r:.80}")
         self._voice.add(frame.data)
+        self.output_delay = _DELAY + max(0.0, self._voice.waiting - _LEAD)
 
     async def clear(self) -> None:
         """Drops what is queued and tells the browser to drop what it holds."""
@@ -245,6 +249,9 @@ class WebRTCTransport:
 
     def _on_track(self, track: Any) -> None:
         if track.kind == "audio" and self._reader is None and not self._closed:
+            for transceiver in self._pc.getTransceivers():
+                if transceiver.receiver.track is track:
+                    put_in_order(transceiver.receiver)
             self._reader = asyncio.get_running_loop().create_task(self._read(track), name="webrtc-read")
 
     async def _read(self, track: Any) -> None:

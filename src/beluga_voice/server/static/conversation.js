@@ -4,17 +4,22 @@ import { el, readable } from "./dom.js";
 
 const GENTLE = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-/** The fields of an object as people read them: `day: Tuesday, time: 15:00`. */
+/** The fields of an object as people read them: `day: Tuesday, free: 9:00, 10:30`. */
 function readableFields(values) {
-  const shown = ([key, value]) => `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`;
-  return Object.entries(values).map(shown).join(", ");
+  return Object.entries(values).map(([key, value]) => `${key}: ${readableValue(value)}`).join(", ");
+}
+
+function readableValue(value) {
+  if (Array.isArray(value)) return value.map(readableValue).join(", ") || "none";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** What a tool gave back; many give a JSON object. */
 function readableResult(result) {
   try {
     const value = JSON.parse(result);
-    if (value !== null && typeof value === "object" && !Array.isArray(value)) return readableFields(value) || "done";
+    if (Array.isArray(value)) return readableValue(value);
+    if (value !== null && typeof value === "object") return readableFields(value) || "done";
   } catch {
     // it is plain words
   }
@@ -199,6 +204,7 @@ export class Conversation {
     if (phase === "started") return;
     chip.classList.remove("running");
     chip.classList.toggle("failed", phase === "failed");
+    chip.title = `${chip.title} → ${result}`;
     chip.querySelector(".tool-result").textContent = phase === "failed" ? `failed: ${result}` : `→ ${readableResult(result)}`;
   }
 

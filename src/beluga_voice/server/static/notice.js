@@ -21,7 +21,9 @@ export class Notice {
     this.box.append(
       el("h2", {}, problem.title),
       el("p", {}, problem.text),
-      problem.steps.length ? el("ol", {}, ...problem.steps.map((step) => el("li", {}, step))) : "",
+      problem.steps.length > 1
+        ? el("ol", {}, ...problem.steps.map((step) => el("li", {}, step)))
+        : el("p", {}, problem.steps[0] ?? ""),
       actions,
     );
     this.box.hidden = false;
