@@ -60,6 +60,7 @@ async def test_a_spoken_question_is_answered_aloud(
         assert re.search(r"\d m?s", await demo.page.inner_text("#waterfall .w-total"))
 
 
+@pytest.mark.timeout(150)
 @TRANSPORTS
 async def test_speaking_over_the_answer_silences_it(
     demo_server: DemoServer, tmp_path: Path, transport: str

@@ -359,7 +359,7 @@ import asyncio, sys
 sys.path.insert(0, sys.argv[1])
 from echo_backend import EchoBackend, session_config
 from beluga_voice.server.app import create_app
-from beluga_voice.server.run import serve
+from beluga_voice.server.run import loop_factory, serve
 
 async def main():
     backend = EchoBackend()
@@ -367,19 +367,24 @@ async def main():
     await serve(app, "127.0.0.1", int(sys.argv[2]), ready=lambda url: print(url, flush=True))
     print("running:", backend.running, "sessions:", len(backend.sessions), flush=True)
 
-asyncio.run(main())
-print("clean end", flush=True)
+with asyncio.Runner(loop_factory=loop_factory() if sys.argv[3] == "uvloop" else None) as runner:
+    runner.run(main())
+    print(type(runner.get_loop()).__module__, flush=True)
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_open_conversations_and_the_program_goes_on(number: signal.Signals) -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+async def test_a_signal_ends_open_conversations_and_the_program_goes_on(
+    number: signal.Signals, loop: str
+) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         _PROGRAM,
         str(Path(__file__).parent),
         "0",
+        loop,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONWARNINGS": "error"},
@@ -393,7 +398,9 @@ async def test_a_signal_ends_open_conversations_and_the_program_goes_on(number: 
         process.send_signal(number)
         out, err = await process.communicate()
         await client.wait_closed()
-    assert out.decode().splitlines() == ["running: False sessions: 0", "clean end"], err.decode()
+    told, module = out.decode().splitlines()
+    assert told == "running: False sessions: 0", err.decode()
+    assert module.startswith(loop)
     assert process.returncode == 0
 
 

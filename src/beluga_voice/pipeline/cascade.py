@@ -22,6 +22,7 @@ from beluga_voice.pipeline.processors import ProcessorChain
 from beluga_voice.pipeline.recogniser import Recogniser
 from beluga_voice.pipeline.reply import Reply, ReplyEvents, ReplyTimes
 from beluga_voice.pipeline.timeline import Timeline
+from beluga_voice.pipeline.turn_judge import TurnJudge
 from beluga_voice.pipeline.turn_times import TurnTimes
 
 __all__ = ["Cascade", "Owner"]
@@ -124,6 +125,9 @@ class Cascade:
             finished=self._on_finished,
             failed=self._on_sink_failed,
         )
+        self._judge: TurnJudge | None = None
+        if parts.turn is not None:
+            self._judge = TurnJudge(parts.turn, self._spawn, lambda p: self.tell(inp.TurnProbability(p)))
         self.mouth = Mouth(sink, timeline, self.output_sample_rate, mouth_events)
         self._pre_stt = self._chain("pre_stt")
         self._post_tts = self._chain("post_tts")
@@ -138,7 +142,7 @@ class Cascade:
         """
         await self._recogniser.open()
         vad = self._parts.vad
-        self._ear = Ear(self._timeline, self, self._recogniser.push, vad.open, vad.window, self._parts.noise)
+        self._ear = Ear(self._timeline, self, self._on_audio, vad.open, vad.window, self._parts.noise)
         self._spawn(self._recogniser.run(), "stt")
         self._spawn(self.mouth.run(), "mouth")
         self._arm()
@@ -222,13 +226,24 @@ class Cascade:
             ev.LevelEvent(at=self._timeline.now(), dbfs=round(dbfs, 1), speech=round(probability, 2))
         )
 
+    def _on_audio(self, pcm: bytes, at: float) -> None:
+        self._recogniser.push(pcm, at)
+        if self._judge is not None:
+            self._judge.hear(pcm)
+
     def _on_stt(self, event: SttEvent) -> None:
         if event.final:
             self._times.final(self._timeline.now())
             self.tell(inp.FinalText(event.segment, event.text))
+            self._ask_judge()
         else:
             self.tell(inp.PartialText(event.segment, event.text))
         self._tell_transcript()
+
+    def _ask_judge(self) -> None:
+        c = self.turns.c
+        if self._judge is not None and c.turn_open and not c.voiced and c.text():
+            self._judge.ask(c.text())
 
     def _tell_transcript(self) -> None:
         c = self.turns.c
@@ -293,6 +308,7 @@ class Cascade:
         self._times.asked()
         # Where the turn is cut while the user speaks on, what follows is a segment of its own.
         self._recogniser.finalize(c.at, goes_on=self._ear is not None and self._ear.voiced)
+        self._ask_judge()
 
     def _do_CommitTurn(self, c: cmd.CommitTurn) -> None:
         now = self._timeline.now()

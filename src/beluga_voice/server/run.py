@@ -14,9 +14,18 @@ import uvicorn
 
 from beluga_voice.errors import ConnectError
 
-__all__ = ["serve"]
+__all__ = ["loop_factory", "serve"]
 
 _END_DEADLINE = 15.0
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the faster event loop for ``asyncio.Runner(loop_factory=…)``: uvloop's, or None if not installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def serve(

@@ -13,6 +13,7 @@ import pytest
 import beluga_voice as bv
 from beluga_voice import events as ev
 from beluga_voice.errors import PipelineError
+from beluga_voice.registry import registry_for
 from beluga_voice.session.session import Session
 from beluga_voice.testing.scripted import silence, tone
 from beluga_voice.transports.memory import MemoryTransport
@@ -531,3 +532,39 @@ def test_few_tasks_and_no_growth(stage: Stage) -> None:
         return most
 
     assert stage.run(play, transport=None) <= 8
+
+
+@pytest.mark.parametrize(
+    ("probability", "least", "most"), [(0.98, 0.25, 0.5), (0.02, 0.6, 2.7), (None, 0.3, 0.7)]
+)
+def test_a_turn_detector_shortens_and_lengthens_the_wait(
+    stage: Stage, probability: float | None, least: float, most: float
+) -> None:
+    """ "i lost my key" may or may not be the end of it."""
+    stage.utterances("i lost my key")
+    asked: list[tuple[str, float]] = []
+
+    class Detector:
+        async def complete(self, text: str, audio: bytes, sample_rate: int) -> float:
+            asked.append((text, len(audio) / 2 / sample_rate))
+            if probability is None:
+                raise RuntimeError
+            return probability
+
+    registry_for("turn").register("judge", lambda settings: Detector(), override=True)
+
+    async def play(session: Session) -> list[Any]:
+        await session.start()
+        events = asyncio.create_task(collect(session))
+        await speak(session, 1.5, after=6.0)
+        await session.stop()
+        return await events
+
+    try:
+        events = stage.run(play, config={"turn_detection_provider": "judge"})
+    finally:
+        registry_for("turn").unregister("judge")
+    assert asked[-1][0] == "i lost my key"
+    assert asked[-1][1] > 1.4
+    (metrics,) = of(events, ev.MetricsEvent)
+    assert least <= metrics.endpointing <= most
