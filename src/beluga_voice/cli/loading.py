@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 import re
@@ -109,6 +110,9 @@ class started:
     async def __aenter__(self) -> Backend:
         with self._console.status("loading speech models …"):
             await self._backend.start()
+        # The voice's lexicons never go; looking through all their objects would cost 10 ms now and then.
+        gc.collect()
+        gc.freeze()
         return self._backend
 
     async def __aexit__(self, *_: object) -> None:

@@ -35,7 +35,8 @@ class EventLog:
     def __init__(self, path: Path, session_id: str, settings: TurnSettings) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[str] | None = path.open("w", encoding="utf-8")
+            # Line by line, so that a process that is killed has told all but the line it was writing.
+            self._file: IO[str] | None = path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:
             raise ConfigError("event_log", "invalid_config", f"event_log={str(path)!r}: {error}") from error
         self._write(
