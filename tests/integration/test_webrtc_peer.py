@@ -30,14 +30,14 @@ class ToneTrack(AudioStreamTrack):
 
     def __init__(self, hertz: float) -> None:
         super().__init__()
-        self._hertz = hertz
+        self.hertz = hertz
         self._at = 0
 
     async def recv(self) -> AvFrame:
         silent = await super().recv()
         t = (self._at + np.arange(160)) / 8000
         self._at += 160
-        samples = (8000 * np.sin(2 * np.pi * self._hertz * t)).astype(np.int16)
+        samples = (8000 * np.sin(2 * np.pi * self.hertz * t)).astype(np.int16)
         frame = AvFrame.from_ndarray(samples[None, :], "s16", "mono")
         frame.sample_rate, frame.pts, frame.time_base = 8000, silent.pts, silent.time_base
         return frame
@@ -50,7 +50,8 @@ class Caller:
         self, hertz: float = 440.0, servers: list[RTCIceServer] | None = None, *, relay: bool = False
     ) -> None:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=servers or []))
-        self.pc.addTrack(ToneTrack(hertz))
+        self.microphone = ToneTrack(hertz)
+        self.pc.addTrack(self.microphone)
         self.channel = self.pc.createDataChannel("beluga")
         self.messages: list[dict[str, Any]] = []
         self.heard: list[np.ndarray] = []
@@ -306,6 +307,7 @@ async def test_a_conversation_over_webrtc_and_a_caller_who_vanishes(stage: Stage
             while session.state != "user_speaking":
                 await asyncio.sleep(0.02)
         caller.channel.send('{"type": "text", "text": "typed"}')
+        caller.microphone.hertz = 0.0  # words that went on would take the turn back
         async with asyncio.timeout(10):
             while not any(m["type"] == "agent_text" and m["final"] for m in caller.messages):
                 await asyncio.sleep(0.02)

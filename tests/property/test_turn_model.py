@@ -1,16 +1,15 @@
-"""The turn machine against everything that could be said to it."""
+"""The turn machine against everything that could be said to it: all states, all inputs, all timers."""
 
 from __future__ import annotations
 
-import copy
 import json
 import random
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from beluga_voice.core import commands as cmd
 from beluga_voice.core import inputs as inp
@@ -19,8 +18,18 @@ from beluga_voice.core.settings import TurnSettings
 from beluga_voice.core.transitions import TABLE, TIMERS
 from beluga_voice.core.turn import TurnMachine
 
-WORDS = ("", "yes", "mm-hmm", "i want to", "stop it now", "what time is it")
+WORDS = ("", "uh", "yes", "i want to", "stop it now")
 SETTINGS = TurnSettings(user_away_timeout=5.0, idle_timeout=100.0, max_turn=8.0)
+VARIANTS = {
+    "usual": SETTINGS,
+    "every reply is heard": replace(SETTINGS, allow_interruptions=False),
+    "three words to interrupt": replace(SETTINGS, min_interruption_words=3, duck_after=0.1),
+    "no patience": replace(
+        SETTINGS, thinking_timeout=0.7, reply_gap_timeout=0.7, min_interruption_words=0, interrupt_after=0.1
+    ),
+}
+# Distinct situations explored for each variant, in the order of how few inputs lead there.
+SITUATIONS = 1200
 
 
 def every_input(machine: TurnMachine, now: float) -> list[inp.Input]:
@@ -30,13 +39,14 @@ def every_input(machine: TurnMachine, now: float) -> list[inp.Input]:
         inp.SpeechStarted(now - 0.05),
         inp.SpeechEnded(now - 0.1),
         inp.TurnProbability(0.9),
-        inp.TurnProbability(0.1),
         inp.TypedText("hello there"),
+        inp.TypedText(""),
         inp.SayRequested("one moment"),
+        inp.SayRequested("listen to this", interruptible=False),
         inp.Stop("bye"),
         inp.Stop("bye", graceful=True),
     ]
-    for reply in {c.reply, c.last_reply, 0, 77}:
+    for reply in {c.reply, 77}:
         out += [
             inp.ToolStarted(reply),
             inp.PlayoutStarted(reply),
@@ -48,10 +58,37 @@ def every_input(machine: TurnMachine, now: float) -> list[inp.Input]:
             inp.PlayoutStopped(reply, "heard"),
         ]
     for segment in {c.answered, c.asked}:
-        out += [inp.PartialText(segment, text) for text in WORDS] + [
-            inp.FinalText(segment, text) for text in WORDS
-        ]
+        out += [inp.PartialText(segment, text) for text in WORDS]
+        out += [inp.FinalText(segment, text) for text in WORDS]
     return out
+
+
+def clone(machine: TurnMachine) -> TurnMachine:
+    c = machine.c
+    twin = Watched(machine.settings)
+    twin.c = replace(
+        c,
+        timers=dict(c.timers),
+        finals=dict(c.finals),
+        partials=dict(c.partials),
+        says=list(c.says),
+        candidate=c.candidate and replace(c.candidate),
+        interrupted=c.interrupted and replace(c.interrupted),
+    )
+    return twin
+
+
+class Watched(TurnMachine):
+    """Notes which state followed which event in which."""
+
+    seen: set[tuple[State, str, State]]
+
+    def _dispatch(self, name: str, event: Any) -> None:
+        before = self.c.state
+        known = name in TABLE[before] and self._current(event)
+        super()._dispatch(name, event)
+        if known:
+            Watched.seen.add((before, name, self.c.state))
 
 
 def drain(machine: TurnMachine) -> list[cmd.Command]:
@@ -61,235 +98,202 @@ def drain(machine: TurnMachine) -> list[cmd.Command]:
     return out
 
 
-def check(machine: TurnMachine, now: float) -> None:
-    deadline = machine.deadline()
-    assert (deadline is None) == (machine.state is State.CLOSED)
+def check(machine: TurnMachine) -> None:
+    """What holds in every situation."""
+    c = machine.c
+    closed = machine.state is State.CLOSED
+    assert (machine.deadline() is None) == closed
     assert machine.poll() is None
+    if closed:
+        return
+    assert set(c.timers) <= set(TIMERS)
+    agent = machine.state in (State.THINKING, State.SPEAKING, State.INTERRUPTED, State.DRAINING)
+    assert bool(c.reply) == agent
+    assert c.turn_open == (machine.state in (State.USER_SPEAKING, State.DECIDING, State.INTERRUPTED)) or (
+        machine.state is State.DRAINING
+    )
+    if machine.state in (State.THINKING, State.SPEAKING):
+        assert (c.candidate is not None) >= c.voiced, "a voice over the agent is a candidate"
+        held = c.candidate is not None and (c.candidate.held or c.candidate.ducked)
+        assert "candidate" in c.timers or not held, "a voice is not lowered for ever"
+    elif machine.state is not State.DRAINING:
+        assert c.candidate is None
+        assert not c.voiced or machine.state is not State.LISTENING, "a voice is listened to"
 
 
 def shape(machine: TurnMachine) -> tuple[Any, ...]:
     """What makes two conversations behave alike, times and words left out."""
     c = machine.c
     return (
-        c.state, c.turn_open, c.voiced, c.forced, bool(c.text()), c.finals_due > 0, bool(c.reply), c.acted, c.audible,
-        c.interruptible, c.reply_ended, c.reply_turn > 0, len(c.says) > 0,
+        c.state, c.turn_open, c.voiced, c.forced, bool(c.spoken()), bool(c.text(before=c.asked)), c.finals_due > 0,
+        c.asked > c.answered, bool(c.typed), bool(c.reply), c.acted, c.audible, c.interruptible, c.continuable,
+        c.reply_ended, c.reply_turn > 0, len(c.says) > 0, c.away_told, c.now - c.committed_at > 1.5,
         c.candidate and (c.candidate.ducked, c.candidate.held, c.candidate.ended_at is not None),
-        c.interrupted is not None, tuple(sorted(c.timers)),
+        c.interrupted and c.interrupted.ended_at is not None, tuple(sorted(c.timers)),
     )  # fmt: skip
 
 
-def test_every_state_takes_every_input_and_timer() -> None:
-    """Breadth first over all distinct situations: nothing raises, nothing leads outside the table."""
-    start = TurnMachine(SETTINGS)
-    seen = {shape(start)}
-    frontier: list[tuple[TurnMachine, float]] = [(start, 1.0)]
+def steps(machine: TurnMachine) -> Iterator[tuple[inp.Input | None, float]]:
+    """All that can happen next: an input soon, after a while, or after the deadlines; or time passing alone."""
+    now = machine.c.now
+    for event in every_input(machine, now + 0.05):
+        yield event, now + 0.05
+    for moment in sorted(set(machine.c.timers.values())):
+        yield None, moment
+    # Deadlines follow the audio, so other news may overtake one that is due.
+    late = (machine.deadline() or now) + 0.1
+    for event in every_input(machine, late):
+        if not isinstance(event, inp.PlayoutProgress | inp.SayRequested | inp.Stop):
+            yield event, late
+    yield inp.FinalText(machine.c.answered, "stop it now"), now + 20.0
+
+
+def beginnings(settings: TurnSettings) -> list[TurnMachine]:
+    """A new conversation, one where the agent speaks, and one where it was cut, so that few steps go deep."""
+    fresh, speaking = Watched(settings), Watched(settings)
+    for event in (inp.TypedText("hello"), inp.PlayoutStarted(1)):
+        speaking.feed(event, 1.0)
+    cut = clone(speaking)
+    cut.feed(inp.SpeechStarted(1.0), 1.0)
+    while cut.state is State.SPEAKING and cut.deadline() is not None and cut.c.now < 4.0:
+        cut.wake(cut.deadline() or 0.0)
+    for machine in (fresh, speaking, cut):
+        drain(machine)
+    return [fresh, speaking, cut]
+
+
+@cache
+def explore(variant: str) -> tuple[list[TurnMachine], set[tuple[State, str, State]], set[tuple[State, str]]]:
+    """Breadth first: distinct situations, the transitions seen, and the pairs of state and input tried."""
+    Watched.seen = set()
+    frontier = beginnings(VARIANTS[variant])
+    found = {shape(machine): machine for machine in frontier}
     pairs: set[tuple[State, str]] = set()
-    while frontier and len(seen) < 1500:
-        following: list[tuple[TurnMachine, float]] = []
-        for machine, now in frontier:
-            deadline = machine.deadline()
-            moments = [now + 0.05] + ([deadline] if deadline is not None else [])
-            for event in [*every_input(machine, now), None]:
-                moment = moments[0] if event is not None else moments[-1]
-                child = copy.deepcopy(machine)
-                before = child.state
+    while frontier:
+        following: list[TurnMachine] = []
+        for machine in frontier:
+            for event, moment in steps(machine):
+                child = clone(machine)
                 if event is None:
                     child.wake(moment)
                 else:
                     child.feed(event, moment)
+                    pairs.add((machine.state, type(event).__name__))
                 drain(child)
-                check(child, moment)
-                pairs.add((before, "wake" if event is None else type(event).__name__))
+                check(child)
                 key = shape(child)
-                if key not in seen:
-                    seen.add(key)
-                    following.append((child, moment))
+                if key not in found and len(found) < SITUATIONS:
+                    found[key] = child
+                    following.append(child)
         frontier = following
-    assert {state for state, _ in pairs} == set(State)
-    assert len(pairs) == len(State) * (len(inp.INPUTS) + 1)
+    return list(found.values()), set(Watched.seen), pairs
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_state_takes_every_input_and_timer(variant: str) -> None:
+    machines, _, pairs = explore(variant)
+    states = set(State) if variant != "every reply is heard" else set(State) - {State.INTERRUPTED}
+    assert {m.state for m in machines} == states
+    assert len(pairs) == len(states) * len(inp.INPUTS)
+
+
+def test_the_table_says_exactly_what_can_happen() -> None:
+    possible = {
+        (s, event, after)
+        for s, rules in TABLE.items()
+        for event, (_, rule) in rules.items()
+        for after in rule
+    }
+    happened = set[tuple[State, str, State]]().union(*(explore(variant)[1] for variant in VARIANTS))
+    assert happened == possible
 
 
 def test_the_table_names_real_handlers_and_known_events() -> None:
     names = {cls.__name__ for cls in inp.INPUTS} | {f"timer:{name}" for name in TIMERS}
     for state, rules in TABLE.items():
-        for event, (handler, following) in rules.items():
+        for event, (handler, _) in rules.items():
             assert event in names
             assert callable(getattr(TurnMachine, handler)), (state, event)
-            assert following <= set(State)
+    assert {event for rules in TABLE.values() for event in rules} == names
 
 
-def test_closed_can_be_reached_from_everywhere_and_left_from_nowhere() -> None:
+def test_closed_is_the_end() -> None:
     assert TABLE[State.CLOSED] == {}
-    for state in set(State) - {State.CLOSED}:
-        assert "Stop" in TABLE[state]
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_stop_ends_any_conversation_within_its_deadline(seed: int) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_stop_from_anywhere_ends_within_its_deadline(variant: str) -> None:
+    for machine in explore(variant)[0]:
+        if machine.state is State.CLOSED:
+            continue
+        for stop in (inp.Stop("bye", graceful=True), inp.Stop("bye")):
+            ending = clone(machine)
+            ending.feed(stop, ending.c.now)
+            commands = drain(ending)
+            if not stop.graceful:
+                assert ending.state is State.CLOSED
+            ending.wake(ending.c.now + ending.settings.draining_timeout)
+            commands += drain(ending)
+            assert ending.state is State.CLOSED
+            assert [c for c in commands if isinstance(c, cmd.Close)] == [commands[-1]]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_left_alone_every_situation_comes_to_rest_and_then_ends(variant: str) -> None:
+    """No reply, no voice, no words: deadlines alone lead to the end, and not by way of endless small steps."""
+    for machine in explore(variant)[0]:
+        alone = clone(machine)
+        for _ in range(100):
+            due = alone.deadline()
+            if due is None:
+                break
+            if alone.c.voiced:  # nobody speaks for ever
+                alone.feed(inp.SpeechEnded(alone.c.now), alone.c.now)
+            alone.wake(due)
+            for command in drain(alone):
+                if isinstance(command, cmd.StopPlayout):
+                    alone.feed(inp.PlayoutStopped(command.reply, ""), alone.c.now)
+        assert alone.state is State.CLOSED
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_snapshot_goes_through_json_and_behaves_the_same(variant: str) -> None:
+    rng = random.Random(1)
+    for machine in explore(variant)[0]:
+        one, other = clone(machine), TurnMachine(machine.settings)
+        other.restore(json.loads(json.dumps(machine.snapshot())))
+        assert other.c == machine.c
+        now = one.c.now
+        for _ in range(8):
+            now += rng.choice((0.02, 0.1, 0.5, 2.0))
+            event = rng.choice(every_input(one, now))
+            for each in (one, other):
+                each.feed(event, now)
+                each.wake(now)
+            assert drain(one) == drain(other)
+        assert one.c == other.c
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_at_random(seed: int) -> None:
+    """What breadth first does not reach: long walks, with time passing in big and small steps."""
     rng = random.Random(seed)
-    machine = TurnMachine(SETTINGS)
+    machine = TurnMachine(rng.choice(list(VARIANTS.values())))
     now = 0.0
-    for _ in range(rng.randrange(1, 60)):
-        now += rng.choice((0.02, 0.1, 0.5, 2.0))
-        event = rng.choice([e for e in every_input(machine, now) if not isinstance(e, inp.Stop)])
-        machine.feed(event, now)
-        machine.wake(now)
-        drain(machine)
-    machine.feed(inp.Stop("end", graceful=True), now)
-    commands = drain(machine)
-    machine.wake(now + SETTINGS.draining_timeout)
-    commands += drain(machine)
-    assert machine.state is State.CLOSED
-    closes = [c for c in commands if isinstance(c, cmd.Close)]
-    assert len(closes) == 1
-    assert commands[-1] is closes[0]
-
-
-@pytest.mark.parametrize("seed", range(100))
-def test_a_snapshot_goes_through_json_and_behaves_the_same(seed: int) -> None:
-    rng = random.Random(seed)
-    machine = TurnMachine(SETTINGS)
-    now = 0.0
-    for _ in range(rng.randrange(1, 40)):
-        now += rng.choice((0.02, 0.1, 0.5, 2.0))
-        machine.feed(rng.choice(every_input(machine, now)), now)
-        drain(machine)
-    twin = TurnMachine(SETTINGS)
-    twin.restore(json.loads(json.dumps(machine.snapshot())))
-    assert twin.c == machine.c
-    for _ in range(20):
-        now += rng.choice((0.02, 0.1, 0.5, 2.0))
+    for _ in range(150):
+        now += rng.choice((0.0, 0.02, 0.1, 0.3, 1.0, 3.0))
+        if rng.random() < 0.8:
+            machine.wake(now)
         event = rng.choice(every_input(machine, now))
-        for each in (machine, twin):
-            each.feed(event, now)
-            each.wake(now)
-        assert drain(machine) == drain(twin)
+        if not isinstance(event, inp.Stop) or rng.random() < 0.05:
+            machine.feed(event, now)
+        drain(machine)
+        check(machine)
 
 
-class Shell(RuleBasedStateMachine):
-    """A shell that obeys every command, as the pipeline does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.machine = TurnMachine(SETTINGS)
-        self.now = 0.0
-        self.told: set[str] = set()
-        self.alive: set[int] = set()
-        self.dead: set[int] = set()
-        self.segment = 0
-        self.due: list[int] = []
-        self.turn = 0
-        self.commits_without_reply = 0
-        self.closed = False
-
-    def tell(self, event: inp.Input | None) -> None:
-        if event is None:
-            self.machine.wake(self.now)
-        else:
-            self.machine.feed(event, self.now)
-        while (command := self.machine.poll()) is not None:
-            assert not self.closed, "a command after Close"
-            self.obey(command)
-
-    def obey(self, command: cmd.Command) -> None:
-        match command:
-            case cmd.AskFinal():
-                self.due.append(self.segment)
-                self.segment += 1
-            case cmd.CommitTurn(turn, text, _, _):
-                self.turn += 1
-                assert turn == self.turn
-                assert set(text.split()) <= self.told
-                assert text.strip()
-                self.commits_without_reply += 1
-            case cmd.RetractTurn(turn):
-                assert turn == self.turn
-                self.turn -= 1
-            case cmd.StartReply(reply, _, _) | cmd.StartSay(reply, _, _):
-                if isinstance(command, cmd.StartReply):
-                    self.commits_without_reply -= 1
-                assert not self.alive, "two replies at once"
-                assert reply not in self.dead
-                self.alive.add(reply)
-            case cmd.CancelReply(reply, _):
-                self.alive.discard(reply)
-                self.dead.add(reply)
-            case cmd.Duck(reply) | cmd.Hold(reply) | cmd.Resume(reply):
-                assert reply in self.alive
-            case cmd.StopPlayout(reply):
-                assert reply not in self.alive
-            case cmd.Close():
-                self.closed = True
-            case _:
-                pass
-
-    @rule(seconds=st.sampled_from((0.02, 0.1, 0.3, 1.0, 3.0)))
-    def time_passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.tell(None)
-
-    @rule()
-    def voice_begins(self) -> None:
-        self.tell(inp.SpeechStarted(max(0.0, self.now - 0.1)))
-
-    @rule()
-    def voice_ends(self) -> None:
-        self.tell(inp.SpeechEnded(max(0.0, self.now - 0.2)))
-
-    @rule(text=st.sampled_from(WORDS))
-    def partial(self, text: str) -> None:
-        self.told.update(text.split())
-        self.tell(inp.PartialText(self.segment, text))
-
-    @precondition(lambda self: self.due)
-    @rule(text=st.sampled_from(WORDS))
-    def final(self, text: str) -> None:
-        self.told.update(text.split())
-        self.tell(inp.FinalText(self.due.pop(0), text))
-
-    @rule()
-    def typed(self) -> None:
-        self.told.add("typed")
-        self.tell(inp.TypedText("typed"))
-
-    @rule(interruptible=st.booleans())
-    def say(self, interruptible: bool) -> None:
-        self.tell(inp.SayRequested("notice", interruptible))
-
-    @precondition(lambda self: self.alive)
-    @rule(kind=st.sampled_from(("audible", "progress", "tool", "silent", "ended", "finished", "failed")))
-    def reply_goes_on(self, kind: str) -> None:
-        reply = next(iter(self.alive))
-        if kind in ("silent", "finished", "failed"):
-            self.alive.discard(reply)
-            self.dead.add(reply)
-        events: dict[str, inp.Input] = {
-            "audible": inp.PlayoutStarted(reply),
-            "progress": inp.PlayoutProgress(reply),
-            "tool": inp.ToolStarted(reply),
-            "silent": inp.ReplyEnded(reply, audio=False),
-            "ended": inp.ReplyEnded(reply, audio=True),
-            "finished": inp.PlayoutFinished(reply),
-            "failed": inp.ReplyFailed(reply),
-        }
-        self.tell(events[kind])
-
-    @precondition(lambda self: self.machine.state is State.INTERRUPTED)
-    @rule()
-    def stopped(self) -> None:
-        self.tell(inp.PlayoutStopped(self.machine.c.reply, "heard"))
-
-    @rule(graceful=st.booleans(), chance=st.integers(0, 19))
-    def stop(self, graceful: bool, chance: int) -> None:
-        if chance == 0:
-            self.tell(inp.Stop("end", graceful))
-
-    @invariant()
-    def always(self) -> None:
-        check(self.machine, self.now)
-        assert self.commits_without_reply == 0
-        assert len(self.alive) <= 1
-
-
-Shell.TestCase.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
-TestShell = Shell.TestCase
+def test_now_never_goes_back() -> None:
+    machine = TurnMachine(SETTINGS, now=5.0)
+    machine.feed(inp.SpeechStarted(4.0), 4.0)
+    assert machine.c.now == 5.0
+    machine.wake(3.0)
+    assert machine.c.now == 5.0

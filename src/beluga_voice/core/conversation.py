@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -29,15 +29,39 @@ class Candidate:
 
     Attributes:
         onset: when it began.
-        ended_at: when it ended, or None while it lasts.
+        since: when its present or last stretch of voice began.
+        voiced: seconds of voice in the stretches that have ended.
+        ended_at: when the voice ended, or None while it lasts.
         ducked: the agent's voice was lowered for it.
-        held: … and then held.
+        held_at: … and held since then, or None.
     """
 
     onset: float
+    since: float
+    voiced: float = 0.0
     ended_at: float | None = None
     ducked: bool = False
-    held: bool = False
+    held_at: float | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether the agent is silenced for it."""
+        return self.held_at is not None
+
+    def voice_begins(self, at: float) -> None:
+        """Another stretch of voice."""
+        if self.ended_at is not None:
+            self.since, self.ended_at = at, None
+
+    def voice_ends(self, at: float) -> None:
+        """The stretch is over."""
+        if self.ended_at is None:
+            self.voiced += max(0.0, at - self.since)
+            self.ended_at = at
+
+    def voiced_for(self, now: float) -> float:
+        """Seconds of voice so far, silences left out."""
+        return self.voiced + (max(0.0, now - self.since) if self.ended_at is None else 0.0)
 
 
 @dataclass(slots=True)
@@ -48,27 +72,31 @@ class Conversation:
         now: the latest time told.
         state: where it stands.
         timers: deadlines by name.
+        active_at: when either side last said something; noise does not count.
+        away_told: `UserAway` was told since then.
         turn: number of the present or last user turn.
         turn_open: the user's turn has begun and is not committed.
         onset: when it began.
         speech_end: when its last voice was heard.
         voiced: the user is speaking now.
-        forced: it must be taken as it stands.
+        voiced_at: when that voice began, or was cut by a commit.
+        forced: the turn must be taken as it stands.
         probability: the turn detector's last word on it.
         first_segment: recogniser segments below this number are settled.
-        finals: final texts of the turn by segment.
-        partial: newest partial of the open segment.
-        partial_segment: which segment that is.
-        asked: finals asked for since the beginning; also the number of the segment now open.
+        finals: final texts by segment, of those not settled.
+        partials: newest partial texts by segment, likewise.
+        asked: number of the segment now open; those below were asked for their final, or gave it unasked.
         answered: segments below this number have their final.
         asked_at: when the last final was asked for.
         merged_text: words of a committed turn that the user continued.
+        typed: words typed while a reply could not be interrupted.
         committed_text: words of the last committed turn.
         committed_at: when it was committed.
         reply: the reply in progress, 0 for none.
         last_reply: the highest number given.
         reply_turn: the turn it answers, 0 for none.
         interruptible: the user may cut it.
+        continuable: the user may take its turn back by going on.
         acted: it has run a tool.
         audible: some of it was heard.
         reply_ended: nothing more of it is being made.
@@ -81,27 +109,31 @@ class Conversation:
     now: float = 0.0
     state: State = State.LISTENING
     timers: dict[str, float] = field(default_factory=dict[str, float])
+    active_at: float = 0.0
+    away_told: bool = False
     turn: int = 0
     turn_open: bool = False
     onset: float = 0.0
     speech_end: float = 0.0
     voiced: bool = False
+    voiced_at: float = 0.0
     forced: bool = False
     probability: float | None = None
     first_segment: int = 0
     finals: dict[int, str] = field(default_factory=dict[int, str])
-    partial: str = ""
-    partial_segment: int = 0
+    partials: dict[int, str] = field(default_factory=dict[int, str])
     asked: int = 0
     answered: int = 0
     asked_at: float = 0.0
     merged_text: str = ""
+    typed: str = ""
     committed_text: str = ""
     committed_at: float = -1e9
     reply: int = 0
     last_reply: int = 0
     reply_turn: int = 0
     interruptible: bool = True
+    continuable: bool = False
     acted: bool = False
     audible: bool = False
     reply_ended: bool = False
@@ -110,12 +142,14 @@ class Conversation:
     says: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     close_reason: str = ""
 
-    def text(self) -> str:
-        """All words of the user's turn so far."""
-        parts = [self.merged_text, *(self.finals[s] for s in sorted(self.finals))]
-        if self.partial and self.partial_segment not in self.finals:
-            parts.append(self.partial)
-        return " ".join(p.strip() for p in parts if p.strip())
+    def spoken(self, before: int | None = None) -> str:
+        """Recognised words that are not settled, of segments below ``before`` if given."""
+        heard = {**self.partials, **self.finals}
+        return _join(heard[s] for s in sorted(heard) if before is None or s < before)
+
+    def text(self, before: int | None = None) -> str:
+        """All words of the user's turn so far; spoken ones of segments below ``before`` if given."""
+        return _join((self.merged_text, self.spoken(before), self.typed))
 
     @property
     def finals_due(self) -> int:
@@ -127,25 +161,39 @@ class Conversation:
         if final:
             self.finals[segment] = text
             self.answered = max(self.answered, segment + 1)
+            self.asked = max(self.asked, segment + 1)
         elif segment not in self.finals:
-            self.partial, self.partial_segment = text, segment
+            self.partials[segment] = text
 
     def settle_words(self) -> None:
-        """Forgets all words heard so far; later news of their segments is late."""
-        self.first_segment = self.asked + (1 if self.voiced else 0)
-        self.finals.clear()
-        self.partial = self.merged_text = ""
-        self.forced = False
+        """The words heard so far were used; a segment that gave none yet may still bring some."""
+        used = [s for s, text in {**self.partials, **self.finals}.items() if s < self.asked and text.strip()]
+        self._settle(1 + max(used, default=-1))
+
+    def drop_words(self) -> None:
+        """The words heard so far were no turn; finals still due may say otherwise."""
+        self._settle(0)
+
+    def _settle(self, before: int) -> None:
+        self.first_segment = max(self.first_segment, self.answered, before)
+        # The open segment's words belong to what comes next.
+        self.finals = {s: text for s, text in self.finals.items() if s >= self.asked}
+        self.partials = {s: text for s, text in self.partials.items() if s >= self.asked}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Conversation:
         """The reverse of ``dataclasses.asdict``, also after a round trip through JSON."""
         data = dict(values)
         data["state"] = State(data["state"])
-        data["finals"] = {int(k): v for k, v in data["finals"].items()}
+        for name in ("finals", "partials"):
+            data[name] = {int(k): v for k, v in data[name].items()}
         data["says"] = [(str(text), bool(flag)) for text, flag in data["says"]]
         data["timers"] = dict(data["timers"])
         for name in ("candidate", "interrupted"):
             if data[name] is not None:
                 data[name] = Candidate(**data[name])
         return cls(**data)
+
+
+def _join(parts: Iterable[str]) -> str:
+    return " ".join(part.strip() for part in parts if part.strip())

@@ -7,9 +7,10 @@ from enum import Enum
 from beluga_voice.core.settings import TurnSettings
 from beluga_voice.core.words import content_words, is_backchannel
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Verdict", "judge", "length_limit"]
 
-# A back-channel that goes on this many times longer than an interruption needs is one after all.
+# Sound without a word, or with a listener's response, must last this many times longer. The agent's voice is held
+# meanwhile, so nothing is lost by waiting, and a passing lorry does not end its answer.
 _PATIENCE = 2.5
 
 
@@ -20,6 +21,12 @@ class Verdict(Enum):
     INTERRUPTION = "interruption"
     BACKCHANNEL = "backchannel"
     NOTHING = "nothing"
+
+
+def length_limit(text: str, settings: TurnSettings) -> float:
+    """Seconds after which a voice is an interruption whatever it says, given the words so far."""
+    by_length_alone = settings.min_interruption_words == 0 and not is_backchannel(text)
+    return settings.interrupt_after * (1.0 if by_length_alone or content_words(text) else _PATIENCE)
 
 
 def judge(*, text: str, voiced_for: float, ended: bool, final: bool, settings: TurnSettings) -> Verdict:
@@ -35,9 +42,9 @@ def judge(*, text: str, voiced_for: float, ended: bool, final: bool, settings: T
     words = content_words(text)
     if words and words >= settings.min_interruption_words:
         return Verdict.INTERRUPTION
-    limit = settings.interrupt_after * (_PATIENCE if is_backchannel(text) else 1.0)
     if not ended:
-        return Verdict.INTERRUPTION if voiced_for >= limit else Verdict.UNDECIDED
+        too_long = voiced_for >= length_limit(text, settings)
+        return Verdict.INTERRUPTION if too_long else Verdict.UNDECIDED
     if not final:
         return Verdict.UNDECIDED
     return Verdict.BACKCHANNEL if text.strip() else Verdict.NOTHING

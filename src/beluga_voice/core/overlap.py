@@ -1,209 +1,262 @@
 """Speech over the agent's voice: the part of the turn machine that decides whether it is an interruption.
 
-Such speech is first a *candidate*: the voice is ducked at once, held after ``hold_after``, and then either an
-interruption (words, or length) or a back-channel, after which the agent goes on with nothing lost. While the agent
-only thinks, speech holds the reply back; if it is more of the same turn, the turn is taken back and continued.
+Such speech is first a *candidate*: the voice is ducked after ``duck_after``, held after ``hold_after``, and then
+either cut (words, or length) or given back with nothing lost (a back-channel, a cough). While the agent only thinks,
+speech holds the reply back at once; if it is more of the same turn, the turn is taken back and continued.
+
+Where a reply must be heard, a candidate waits for its end and is then an ordinary turn.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any
 
 from beluga_voice.core import commands as cmd
 from beluga_voice.core import inputs as inp
-from beluga_voice.core.conversation import Candidate, Conversation, State
-from beluga_voice.core.interruption import Verdict, judge
-from beluga_voice.core.settings import TurnSettings
+from beluga_voice.core.conversation import Candidate, State
+from beluga_voice.core.interruption import Verdict, judge, length_limit
+from beluga_voice.core.user_turn import UserTurn
+from beluga_voice.core.words import content_words
 
 __all__ = ["Overlap"]
 
+# The shell cuts the voice within a frame; this is for one that does not answer.
+SETTLE_TIMEOUT = 1.0
+_LOOK_AGAIN = 0.05
 
-class Overlap:
-    """Handlers for speech over the agent; mixed into `beluga_voice.core.turn.TurnMachine`."""
 
-    c: Conversation
-    settings: TurnSettings
+class Overlap(UserTurn):
+    """Handlers for speech over a reply, and for a reply's end, which such speech may follow."""
 
-    # What the machine brings.
+    def _may_cut(self, candidate: Candidate) -> bool:
+        """Whether the reply may be stopped for it; else it waits for the reply's end."""
+        c = self.c
+        return c.interruptible or (c.continuable and not c.audible and self._continues(candidate))
 
-    @abstractmethod
-    def _emit(self, command: cmd.Command) -> None: ...
+    def _continues(self, candidate: Candidate) -> bool:
+        """Whether it is more of the turn that is being answered."""
+        c = self.c
+        soon = candidate.onset - c.committed_at <= self.settings.merge_window
+        return soon and not c.acted and c.reply_turn > 0 and c.reply_turn == c.turn
 
-    @abstractmethod
-    def _move(self, state: State) -> None: ...
+    def _said(self, candidate: Candidate) -> str:
+        """Its words; once the voice has ended, those of the next segment are not its own."""
+        return self.c.spoken(before=None if candidate.ended_at is None else self.c.asked)
 
-    @abstractmethod
-    def _open_turn(self, onset: float) -> None: ...
-
-    @abstractmethod
-    def _ask_final(self, at: float) -> None: ...
-
-    @abstractmethod
-    def _close_segment(self, event: inp.SpeechEnded) -> None: ...
-
-    @abstractmethod
-    def _take_words(self, event: inp.PartialText | inp.FinalText) -> None: ...
-
-    @abstractmethod
-    def _arm_endpoint(self) -> None: ...
-
-    @abstractmethod
-    def _progress(self, _: Any) -> None: ...
+    # --- the candidate --------------------------------------------------------------------------------------
 
     def _candidate_starts(self, event: inp.SpeechStarted) -> None:
-        c, s = self.c, self.settings
-        c.voiced = True
+        c = self.c
+        self._note_voice(event)
         if c.candidate is None:
-            c.candidate = Candidate(onset=event.at)
-        else:
-            c.candidate.ended_at = None
-        if not c.interruptible:
-            return
-        if not c.audible:
-            self._hold()
-        elif not c.candidate.held:
-            self._emit(cmd.Duck(c.reply))
-            c.candidate.ducked = True
-        c.timers["candidate"] = max(
-            c.now, event.at + (s.interrupt_after if c.candidate.held else s.hold_after)
-        )
-        self._weigh(final=False)
+            c.candidate = Candidate(onset=event.at, since=event.at)
+        c.candidate.voice_begins(event.at)
+        self._press(c.candidate)
 
-    def _hold(self) -> None:
-        assert self.c.candidate is not None
-        self._emit(cmd.Hold(self.c.reply))
-        self.c.candidate.held = True
-        self._progress(None)
+    def _press(self, candidate: Candidate) -> None:
+        """Lowers and holds the voice as the speech lasts, weighs it, and sets when to look again."""
+        c, s = self.c, self.settings
+        if not self._may_cut(candidate):
+            return
+        if not candidate.held:
+            if not c.audible or c.now >= candidate.since + s.hold_after:
+                self._emit(cmd.Hold(c.reply))
+                candidate.held_at = c.now
+            elif not candidate.ducked and c.now >= candidate.since + s.duck_after:
+                self._emit(cmd.Duck(c.reply))
+                candidate.ducked = True
+        self._weigh(candidate, final=False)
+        if c.candidate is None:
+            return
+        steps = (s.duck_after, s.hold_after, length_limit(self._said(candidate), s) - candidate.voiced)
+        times = [candidate.since + step for step in steps if candidate.since + step > c.now]
+        c.timers["candidate"] = min(times, default=c.now + _LOOK_AGAIN)
 
     def _candidate_ends(self, event: inp.SpeechEnded) -> None:
         c = self.c
-        c.voiced = False
         if c.candidate is None:
             self._close_segment(event)
             return
-        c.candidate.ended_at = event.at
+        self._note_voice(event)
+        c.candidate.voice_ends(event.at)
         self._ask_final(event.at)
-        if not c.interruptible:
-            return
-        c.timers["candidate"] = c.now + self.settings.words_timeout
-        self._weigh(final=False)
+        if self._may_cut(c.candidate):
+            c.timers["candidate"] = c.now + self.settings.words_timeout
+            self._weigh(c.candidate, final=False)
 
     def _candidate_words(self, event: inp.PartialText | inp.FinalText) -> None:
-        self._take_words(event)
-        c = self.c
-        if c.candidate is not None and c.interruptible:
-            self._weigh(final=c.finals_due <= 0 and c.candidate.ended_at is not None)
-
-    def _candidate_timer(self, _: None) -> None:
         c = self.c
         if c.candidate is None:
+            self._words_without_voice(event)
             return
-        if c.candidate.ended_at is not None:
-            self._weigh(final=True)  # the recogniser had its time
+        self._take(event)
+        if self._may_cut(c.candidate):
+            self._weigh(c.candidate, final=not c.finals_due and c.candidate.ended_at is not None)
+
+    def _words_without_voice(self, event: inp.PartialText | inp.FinalText) -> None:
+        """A final for a sound that was let pass because its words were late: they may interrupt after all."""
+        c = self.c
+        if isinstance(event, inp.PartialText):
+            self._ignore("PartialText")
             return
-        if not c.candidate.held:
-            self._hold()
-        self._weigh(final=False)
-        self._look_again()
+        if not self._take_unexpected(event):
+            return
+        late = Candidate(onset=c.voiced_at, since=c.voiced_at, ended_at=c.voiced_at)
+        if content_words(event.text) and self._may_cut(late):
+            c.candidate = late
+            self._weigh(late, final=True)
+        else:
+            c.drop_words()
 
-    def _look_again(self) -> None:
-        """Speech that is still not judged is looked at when it would be long enough."""
-        c = self.c
-        if c.candidate is not None and c.state in (State.THINKING, State.SPEAKING):
-            c.timers["candidate"] = max(c.now + 0.05, c.candidate.onset + self.settings.interrupt_after)
+    def _candidate_timer(self, _: None) -> None:
+        candidate = self.c.candidate
+        if candidate is None:
+            return
+        if candidate.ended_at is None:
+            self._press(candidate)
+        elif self._may_cut(candidate):
+            self._weigh(candidate, final=True)  # the recogniser had its time
 
-    def _weigh(self, *, final: bool) -> None:
+    def _weigh(self, candidate: Candidate, *, final: bool) -> None:
         c = self.c
-        assert c.candidate is not None
-        ended = c.candidate.ended_at is not None
-        until = c.now if c.candidate.ended_at is None else c.candidate.ended_at
         verdict = judge(
-            text=c.text(),
-            voiced_for=max(0.0, until - c.candidate.onset),
-            ended=ended,
+            text=self._said(candidate),
+            voiced_for=candidate.voiced_for(c.now),
+            ended=candidate.ended_at is not None,
             final=final,
             settings=self.settings,
         )
         if verdict is Verdict.INTERRUPTION:
-            self._interrupt(c.candidate)
+            self._interrupt(candidate)
         elif verdict is not Verdict.UNDECIDED:
-            self._go_on(c.candidate, verdict)
+            self._let_pass(candidate)
 
-    def _go_on(self, candidate: Candidate, verdict: Verdict) -> None:
+    def _let_pass(self, candidate: Candidate) -> None:
+        self._discard_candidate(candidate)
+        self._give_back(candidate)
+
+    def _discard_candidate(self, candidate: Candidate) -> None:
         c = self.c
+        text = self._said(candidate)
         c.candidate = None
         c.timers.pop("candidate", None)
-        reason = "backchannel" if verdict is Verdict.BACKCHANNEL else "no_words"
-        self._emit(cmd.DiscardSpeech(candidate.onset, c.text(), reason))
-        c.settle_words()
-        if candidate.ducked or candidate.held:
-            self._emit(cmd.Resume(c.reply))
-            self._progress(None)
+        self._emit(cmd.DiscardSpeech(candidate.onset, text, "backchannel" if text else "no_words"))
+        if text:
+            self._active()
+        c.drop_words()
+
+    def _give_back(self, candidate: Candidate) -> None:
+        """Ends ducking and holding; the reply's deadline moves by as long as it was held."""
+        c = self.c
+        if not (candidate.ducked or candidate.held):
+            return
+        self._emit(cmd.Resume(c.reply))
+        if candidate.held_at is not None and "reply" in c.timers:
+            c.timers["reply"] += c.now - candidate.held_at
+        candidate.ducked, candidate.held_at = False, None
+        c.timers.pop("candidate", None)
+
+    # --- the cut --------------------------------------------------------------------------------------------
 
     def _interrupt(self, candidate: Candidate) -> None:
         c = self.c
-        was_audible, turn = c.audible, c.reply_turn
-        c.interrupted = candidate
-        if was_audible:
-            self._emit(cmd.CancelReply(c.reply, "interrupted"))
-            self._emit(cmd.StopPlayout(c.reply))
-            c.candidate = None
+        c.candidate = None
+        if c.audible:
+            self._cancel("interrupted")
+            c.interrupted = candidate
             self._open_turn(candidate.onset)
             self._move(State.INTERRUPTED)
-            c.timers["settle"] = c.now + 1.0
+            c.timers["settle"] = c.now + SETTLE_TIMEOUT
             return
-        self._emit(cmd.CancelReply(c.reply, "user_goes_on"))
-        soon = c.now - c.committed_at <= self.settings.merge_window
-        c.candidate = c.interrupted = None
+        self._cancel("user_goes_on")
         c.reply = 0
-        if turn and turn == c.turn and soon and not c.acted:
-            self._emit(cmd.RetractTurn(turn))
+        if self._continues(candidate):
+            self._emit(cmd.RetractTurn(c.turn))
             c.turn_open = True
             c.merged_text = c.committed_text
-        self._open_turn(candidate.onset)
-        self._follow_user(candidate)
+        self._follow_candidate(candidate)
 
-    def _follow_user(self, candidate: Candidate) -> None:
+    def _follow_candidate(self, candidate: Candidate) -> None:
+        """What was speech over the agent is now the user's turn."""
         c = self.c
+        self._open_turn(candidate.onset)
         if candidate.ended_at is None:
-            self._move(State.USER_SPEAKING)
-            c.timers["turn"] = c.now + self.settings.max_turn
+            self._follow_voice()
         else:
             c.speech_end = candidate.ended_at
-            c.forced = False
             self._move(State.DECIDING)
             self._arm_endpoint()
 
-    def _voice_only(self, event: inp.SpeechStarted | inp.SpeechEnded) -> None:
+    def _voice_while_settling(self, event: inp.SpeechStarted | inp.SpeechEnded) -> None:
         c = self.c
-        c.voiced = isinstance(event, inp.SpeechStarted)
-        if c.state is State.INTERRUPTED and c.interrupted is not None:
-            c.interrupted.ended_at = None if c.voiced else event.at
-            if not c.voiced:
-                self._ask_final(event.at)
+        assert c.interrupted is not None
+        if isinstance(event, inp.SpeechStarted):
+            c.interrupted.voice_begins(event.at)
+        else:
+            c.interrupted.voice_ends(event.at)
+            self._ask_final(event.at)
+        self._note_voice(event)
 
-    def _settled(self, _: inp.PlayoutStopped) -> None:
-        self._after_interruption()
+    def _settled(self, _: inp.PlayoutStopped | None) -> None:
+        c = self.c
+        candidate, c.interrupted = c.interrupted, None
+        assert candidate is not None
+        self._emit(cmd.Interrupted(c.reply, c.reply_turn, candidate.onset))
+        c.reply = 0
+        self._follow_candidate(candidate)
 
     def _settled_late(self, _: None) -> None:
         self._emit(cmd.Fault("transport", "the voice could not be stopped in time"))
-        self._after_interruption()
+        self._settled(None)
 
-    def _after_interruption(self) -> None:
-        c = self.c
-        candidate, c.interrupted = c.interrupted, None
-        self._emit(cmd.Interrupted(c.reply, c.reply_turn, c.onset))
-        c.reply = 0
-        self._follow_user(candidate or Candidate(onset=c.onset))
+    # --- how a reply goes on and ends -----------------------------------------------------------------------
 
-    def _drop_reply(self, reason: str, onset: float) -> None:
+    def _tool_started(self, _: inp.ToolStarted) -> None:
+        self.c.acted = True
+        self._progress(None)
+        self._recheck()
+
+    def _heard(self, _: inp.PlayoutStarted) -> None:
+        self.c.audible = True
+        self._move(State.SPEAKING)
+        self._progress(None)
+        self._recheck()
+
+    def _recheck(self) -> None:
+        """A reply that can no longer be taken back is not held back either."""
+        candidate = self.c.candidate
+        if candidate is not None and not self._may_cut(candidate):
+            self._give_back(candidate)
+
+    def _reply_ended(self, event: inp.ReplyEnded) -> None:
+        self.c.reply_ended = True
+        if not event.audio:
+            self._reply_over(event)
+
+    def _reply_too_late(self, _: None) -> None:
+        self._give_up_reply()
+        self._reply_over(None)
+
+    def _reply_over(self, _: Any) -> None:
+        """The user's speech that overlapped the end, or was typed meanwhile, is an ordinary turn."""
         c = self.c
-        if c.state is not State.INTERRUPTED:
-            self._emit(cmd.CancelReply(c.reply, reason))
-            if c.audible:
-                self._emit(cmd.StopPlayout(c.reply))
         if c.audible:
-            self._emit(cmd.Interrupted(c.reply, c.reply_turn, onset))
-        c.candidate = c.interrupted = None
+            self._active()
         c.reply = 0
+        candidate, c.candidate = c.candidate, None
+        if candidate is not None and self._murmured(candidate):
+            self._discard_candidate(candidate)
+            candidate = None
+        if candidate is None and c.typed:
+            candidate = Candidate(onset=c.now, since=c.now, ended_at=c.now)
+        if candidate is None:
+            self._rest()
+            return
+        c.forced = bool(c.typed)
+        self._follow_candidate(candidate)
+
+    def _murmured(self, candidate: Candidate) -> bool:
+        """A listener's response some time before the end is none; right at the end it is an answer."""
+        ended = candidate.ended_at
+        past = ended is not None and self.c.now > ended + self.settings.words_timeout
+        return past and not content_words(self._said(candidate))

@@ -1,4 +1,13 @@
-"""Runs the turn core again on a recorded conversation and compares what it decides."""
+"""Runs the turn core again on a recorded conversation and compares what it decides.
+
+A log is a header, then a line for each input, wake, command and public event (`beluga_voice.session.event_log`)::
+
+    {"kind": "header", "version": 1, "settings": {…}, "started_at": "2026-11-21T06:00:00+00:00", "session_id": "…"}
+    {"kind": "input", "now": 1.1, "value": {"type": "SpeechStarted", "at": 1.0}}
+    {"kind": "wake", "now": 3.3}
+    {"kind": "command", "now": 3.3, "value": {"type": "CommitTurn", "turn": 1, …}}
+    {"kind": "event", "type": "turn", "at": 3.3, …}
+"""
 
 from __future__ import annotations
 
@@ -16,6 +25,8 @@ __all__ = ["LOG_VERSION", "Difference", "ReplayResult", "replay"]
 
 LOG_VERSION = 1
 
+Line = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -30,8 +41,8 @@ class Difference:
 
     line: int
     now: float
-    recorded: Mapping[str, Any] | None
-    decided: Mapping[str, Any] | None
+    recorded: Line | None
+    decided: Line | None
 
 
 @dataclass(slots=True)
@@ -40,21 +51,26 @@ class ReplayResult:
 
     Attributes:
         session_id: from the header.
+        started_at: from the header: ISO 8601, or empty.
         inputs: how many were fed.
-        commands: how many were decided.
+        commands: how many were recorded.
+        complete: the log goes to the end of the conversation; one that does not is compared as far as it goes, so
+            that the log of a process that died can be read.
         difference: the first one, or None if all decisions match.
         events: the public events in the log.
     """
 
     session_id: str = ""
+    started_at: str = ""
     inputs: int = 0
     commands: int = 0
+    complete: bool = False
     difference: Difference | None = None
-    events: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+    events: list[Line] = field(default_factory=list[Line])
 
 
-def replay(lines: Iterable[Mapping[str, Any]]) -> ReplayResult:
-    """Feeds the inputs of a log to a fresh machine.
+def replay(lines: Iterable[Line]) -> ReplayResult:
+    """Feeds the inputs of a log to a fresh machine, up to the first difference.
 
     Args:
         lines: parsed JSON lines, the header first.
@@ -64,41 +80,62 @@ def replay(lines: Iterable[Mapping[str, Any]]) -> ReplayResult:
     """
     result = ReplayResult()
     machine: TurnMachine | None = None
-    decided: deque[tuple[float, Mapping[str, Any]]] = deque()
+    decided: deque[Line] = deque()
     for number, line in enumerate(lines, 1):
-        kind = line.get("kind")
         if machine is None:
-            if kind != "header" or line.get("version") != LOG_VERSION:
-                raise ValueError(f"line {number}: not an event log of version {LOG_VERSION}")
-            machine = TurnMachine(TurnSettings.from_dict(dict(line.get("settings", {}))))
+            machine = TurnMachine(_settings(line))
             result.session_id = str(line.get("session_id", ""))
-        elif kind in ("input", "wake"):
-            result.inputs += kind == "input"
-            _feed(machine, line, number)
-            while (command := machine.poll()) is not None:
-                decided.append((machine.c.now, command_to_dict(command)))
-        elif kind == "command":
-            result.commands += 1
-            mine = decided.popleft()[1] if decided else None
-            if mine != line.get("value"):
-                result.difference = Difference(number, float(line["now"]), line.get("value"), mine)
-                return result
-        elif kind == "event":
-            result.events.append(line)
+            result.started_at = str(line.get("started_at", ""))
+            continue
+        match line.get("kind"):
+            case "input" | "wake":
+                result.inputs += line["kind"] == "input"
+                decided += _feed(machine, line, number)
+            case "command":
+                result.commands += 1
+                mine = decided.popleft() if decided else None
+                recorded: Line | None = line.get("value")
+                if mine != recorded:
+                    result.difference = Difference(number, machine.c.now, recorded, mine)
+                    return result
+                result.complete = mine is not None and mine["type"] == "Close"
+            case "event":
+                result.events.append(line)
+            case kind:
+                raise ValueError(f"line {number}: unknown kind {kind!r}")
     if machine is None:
-        raise ValueError("the log is empty")
-    if decided:
-        now, command = decided[0]
-        result.difference = Difference(0, now, None, command)
+        raise ValueError("it is empty")
     return result
 
 
-def _feed(machine: TurnMachine, line: Mapping[str, Any], number: int) -> None:
+def _settings(header: Line) -> TurnSettings:
+    if header.get("kind") != "header":
+        raise ValueError("line 1: it does not begin with the header of an event log")
+    version = header.get("version")
+    if version != LOG_VERSION:
+        raise ValueError(
+            f"line 1: log version {version!r} is not supported; this installation reads {LOG_VERSION}"
+        )
+    values: Any = header.get("settings", {})
+    if not isinstance(values, Mapping):
+        raise ValueError("line 1: settings is not an object")
+    settings: dict[str, Any] = dict(values)  # pyright: ignore[reportUnknownArgumentType]
+    for name, value in settings.items():
+        if not isinstance(value, int | float):
+            raise ValueError(f"line 1: settings.{name}={value!r} is not a number")
+    return TurnSettings.from_dict(settings)
+
+
+def _feed(machine: TurnMachine, line: Line, number: int) -> list[Line]:
     try:
         now = float(line["now"])
         if line["kind"] == "input":
             machine.feed(input_from_dict(dict(line["value"])), now)
         else:
             machine.wake(now)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"line {number}: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"line {number} is not understood: {type(error).__name__}: {error}") from error
+    out: list[Line] = []
+    while (command := machine.poll()) is not None:
+        out.append(command_to_dict(command))
+    return out

@@ -53,48 +53,71 @@ class TokenBucket:
 class CircuitBreaker:
     """Stops calling a peer that fails, and lets one call through now and then to see whether it is back.
 
-    Opens after ``failures`` failures within ``window`` seconds, or when at least half of the latest ten or more calls
-    in the window failed. After ``reset`` seconds one trial is allowed; its success closes the breaker.
+    Opens after ``failures`` failures within ``window`` seconds, or when at least half of ``calls`` or more calls in
+    the window failed. After ``reset`` seconds, spread by ``jitter`` so that many processes do not try at the same
+    moment, one trial is allowed: its success closes the breaker, its failure opens it anew. A trial that is never
+    recorded (its caller was cancelled) counts as lost after another ``reset``.
 
     Args:
         failures: in a row or not.
+        calls: fewest calls from which half is a verdict.
         window: seconds.
         reset: seconds.
+        jitter: share of ``reset`` by which it is shortened or lengthened, 0 to 1.
     """
 
-    def __init__(self, *, failures: int = 5, window: float = 30.0, reset: float = 10.0) -> None:
-        self._limit, self._window, self._reset = failures, window, reset
+    def __init__(
+        self,
+        *,
+        failures: int = 5,
+        calls: int = 10,
+        window: float = 30.0,
+        reset: float = 10.0,
+        jitter: float = 0.2,
+    ) -> None:
+        self._failures, self._enough, self._window = failures, calls, window
+        self._reset, self._jitter = reset, jitter
         self._calls: deque[tuple[float, bool]] = deque(maxlen=1000)
-        self._opened: float | None = None
-        self._trial = False
+        self._try_at: float | None = None
+        self._wait = reset
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are refused (but for a trial)."""
-        return self._opened is not None
+        """Whether calls are refused, but for a trial."""
+        return self._try_at is not None
 
     def allow(self, now: float) -> bool:
-        """May a call be made now?"""
-        if self._opened is None:
+        """May a call be made now? While open, yes once for each trial."""
+        if self._try_at is None:
             return True
-        if self._trial or now - self._opened < self._reset:
+        if now < self._try_at:
             return False
-        self._trial = True
+        self._try_at = now + self._wait
         return True
 
-    def record(self, now: float, *, ok: bool) -> None:
-        """Tells how a call went."""
-        if self._opened is not None:
-            self._trial = False
+    def record(self, now: float, *, ok: bool, chance: float = 0.5) -> None:
+        """Tells how a call went.
+
+        Args:
+            now: seconds.
+            ok: whether the peer answered.
+            chance: a random number in [0, 1) for the jitter; 0.5 is none.
+        """
+        if self._try_at is not None:
             if ok:
-                self._opened = None
+                self._try_at = None
                 self._calls.clear()
             else:
-                self._opened = now
+                self._open(now, chance)
             return
         self._calls.append((now, ok))
-        while self._calls and now - self._calls[0][0] > self._window:
+        while now - self._calls[0][0] > self._window:
             self._calls.popleft()
         failed = sum(not good for _, good in self._calls)
-        if failed >= self._limit or (len(self._calls) >= 10 and failed * 2 >= len(self._calls)):
-            self._opened = now
+        half_failed = len(self._calls) >= self._enough and failed * 2 >= len(self._calls)
+        if not ok and (failed >= self._failures or half_failed):
+            self._open(now, chance)
+
+    def _open(self, now: float, chance: float) -> None:
+        self._wait = self._reset * (1.0 + self._jitter * (2.0 * chance - 1.0))
+        self._try_at = now + self._wait

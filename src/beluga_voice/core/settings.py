@@ -17,26 +17,28 @@ class TurnSettings:
         max_endpointing_delay: silence after plainly unfinished words before it is taken all the same.
         final_timeout: how long to wait for a recogniser's final after asking for it, before the newest
             partial stands in for it.
-        empty_turn_timeout: how long a sound without words keeps the turn open.
         thinking_timeout: from the decision to the agent's first audio, before the reply is given up.
         reply_gap_timeout: silence inside a reply (the agent or the voice stalled) before it is given up.
         allow_interruptions: False lets every reply be heard to its end.
         duck_after: user speech over the agent for this long lowers its voice.
         hold_after: … and for this long holds it (silence, nothing lost yet).
-        interrupt_after: … and for this long is an interruption, whatever was said.
-        min_interruption_words: words, other than back-channels, that make an interruption earlier.
+        interrupt_after: … and for this long is an interruption even with fewer words than the next asks for; without
+            a word, or with back-channels only, it takes 2.5 times as long.
+        min_interruption_words: words, other than back-channels, that make an interruption at once; 0 needs none, so
+            that ``interrupt_after`` of any voice is enough.
         words_timeout: how long held speech waits for the recogniser's word on a short sound.
-        merge_window: user speech this soon after the decision, before any reply was heard, continues the turn.
-        draining_timeout: how long a graceful stop lets the reply finish.
-        user_away_timeout: silence of both sides after which the session says the user is away; 0 is never.
-        idle_timeout: silence of both sides after which the session ends, so that none is left behind.
-        max_turn: longest user turn before it is taken as it stands.
+        merge_window: user speech that begins this soon after the decision, before any reply was heard, continues
+            the turn.
+        draining_timeout: how long a graceful stop lets the reply, and what waits to be said, finish.
+        user_away_timeout: seconds without a word of either side after which the user is told away; 0 is never.
+        idle_timeout: seconds without a word of either side after which the session ends, so that none is left
+            behind; noise does not count.
+        max_turn: longest user turn, pauses included, before it is taken as it stands.
     """
 
     min_endpointing_delay: float = 0.3
     max_endpointing_delay: float = 2.5
     final_timeout: float = 1.5
-    empty_turn_timeout: float = 1.0
     thinking_timeout: float = 30.0
     reply_gap_timeout: float = 15.0
     allow_interruptions: bool = True

@@ -4,7 +4,7 @@
 state                 what it means, and what ends it
 ====================  =======================================================================================
 ``listening``         silence on both sides. Speech → user_speaking; typed text → thinking; idle → closed
-``user_speaking``     the user speaks. Silence → deciding; too long → deciding
+``user_speaking``     the user speaks. Silence → deciding; too long → deciding, as it stands
 ``deciding``          the user paused. Speech → user_speaking; delay over and words in hand → thinking;
                       no words → listening
 ``thinking``          the agent works on its answer. First audio → speaking; user goes on → user_speaking;
@@ -16,8 +16,8 @@ state                 what it means, and what ends it
 ====================  =======================================================================================
 
 `TABLE` is the whole machine: for each state, each input and timer it takes, which handler of
-`beluga_voice.core.turn.TurnMachine` runs and which states may follow. What is not in the table is late news (a final
-for a cancelled turn) and is counted.
+`beluga_voice.core.turn.TurnMachine` runs and which states may follow, no more and no fewer: the model check finds a way
+into each. What is not in the table is late news (a final for a cancelled turn) and is counted.
 """
 
 from __future__ import annotations
@@ -43,84 +43,87 @@ def _to(handler: str, *states: State) -> Rule:
     return handler, frozenset(states)
 
 
-_ANY_TIME: dict[str, Rule] = {"Stop": _to("_stop", _R, _C), "SayRequested": _to("_say_later", *State)}
-
 TABLE: Mapping[State, Mapping[str, Rule]] = {
     _L: {
         "SpeechStarted": _to("_user_starts", _U),
         "SpeechEnded": _to("_close_segment", _L),
         "FinalText": _to("_unexpected_words", _L, _D, _T),
-        "TypedText": _to("_typed", _T),
+        "TypedText": _to("_typed", _L, _T),
         "SayRequested": _to("_say_now", _T),
         "Stop": _to("_stop", _C),
         "timer:idle": _to("_idle", _C),
         "timer:away": _to("_away", _L),
     },
     _U: {
-        **_ANY_TIME,
-        "SpeechEnded": _to("_user_pauses", _D, _T, _L),
+        "SpeechEnded": _to("_user_pauses", _D),
         "PartialText": _to("_words", _U),
         "FinalText": _to("_words", _U),
-        "TypedText": _to("_typed", _T),
-        "timer:turn": _to("_turn_too_long", _D, _T, _L),
+        "TypedText": _to("_typed", _U, _T),
+        "SayRequested": _to("_say_later", _U),
+        "Stop": _to("_stop", _R, _C),
+        "timer:turn": _to("_turn_too_long", _D),
     },
     _D: {
-        **_ANY_TIME,
-        "SpeechStarted": _to("_user_goes_on", _U),
-        "PartialText": _to("_words", _D, _T, _L),
-        "FinalText": _to("_words", _D, _T, _L),
-        "TurnProbability": _to("_probability", _D, _T, _L),
-        "TypedText": _to("_typed", _T),
-        "timer:endpoint": _to("_endpoint", _D, _T, _L),
+        "SpeechStarted": _to("_user_goes_on", _D, _U),
+        "SpeechEnded": _to("_forced_voice_ends", _D),
+        "PartialText": _to("_words", _D, _T, _L, _U),
+        "FinalText": _to("_words", _D, _T, _L, _U),
+        "TurnProbability": _to("_probability", _D, _T, _L, _U),
+        "TypedText": _to("_typed", _D, _T),
+        "SayRequested": _to("_say_later", _D),
+        "Stop": _to("_stop", _R, _C),
+        "timer:endpoint": _to("_endpoint", _T, _L, _U),
     },
     _T: {
-        **_ANY_TIME,
         "SpeechStarted": _to("_candidate_starts", _T, _U),
-        "SpeechEnded": _to("_candidate_ends", _T, _U, _D, _L),
-        "PartialText": _to("_candidate_words", _T, _U, _D, _L),
-        "FinalText": _to("_candidate_words", _T, _U, _D, _L),
-        "TypedText": _to("_typed", _T),
+        "SpeechEnded": _to("_candidate_ends", _T),
+        "PartialText": _to("_candidate_words", _T, _U, _D),
+        "FinalText": _to("_candidate_words", _T, _U, _D),
+        "TypedText": _to("_typed_over", _T),
+        "SayRequested": _to("_say_later", _T),
         "ToolStarted": _to("_tool_started", _T),
-        "PlayoutStarted": _to("_audible", _S),
+        "PlayoutStarted": _to("_heard", _S),
         "ReplyEnded": _to("_reply_ended", _T, _L, _U, _D),
         "ReplyFailed": _to("_reply_over", _T, _L, _U, _D),
         "PlayoutFinished": _to("_reply_over", _T, _L, _U, _D),
+        "Stop": _to("_stop", _R, _C),
         "timer:reply": _to("_reply_too_late", _T, _L, _U, _D),
-        "timer:candidate": _to("_candidate_timer", _T, _U, _D, _L),
+        "timer:candidate": _to("_candidate_timer", _T, _U),
     },
     _S: {
-        **_ANY_TIME,
         "SpeechStarted": _to("_candidate_starts", _S, _I),
-        "SpeechEnded": _to("_candidate_ends", _S, _I),
+        "SpeechEnded": _to("_candidate_ends", _S),
         "PartialText": _to("_candidate_words", _S, _I),
         "FinalText": _to("_candidate_words", _S, _I),
-        "TypedText": _to("_typed", _T),
+        "TypedText": _to("_typed_over", _S, _T),
+        "SayRequested": _to("_say_later", _S),
         "ToolStarted": _to("_tool_started", _S),
         "PlayoutProgress": _to("_progress", _S),
         "ReplyEnded": _to("_reply_ended", _S, _L, _U, _D, _T),
         "ReplyFailed": _to("_reply_over", _L, _U, _D, _T),
         "PlayoutFinished": _to("_reply_over", _L, _U, _D, _T),
+        "Stop": _to("_stop", _R, _C),
         "timer:reply": _to("_reply_too_late", _L, _U, _D, _T),
         "timer:candidate": _to("_candidate_timer", _S, _I),
     },
     _I: {
-        **_ANY_TIME,
-        "SpeechStarted": _to("_voice_only", _I),
-        "SpeechEnded": _to("_voice_only", _I),
+        "SpeechStarted": _to("_voice_while_settling", _I),
+        "SpeechEnded": _to("_voice_while_settling", _I),
         "PartialText": _to("_words", _I),
         "FinalText": _to("_words", _I),
-        "TypedText": _to("_typed", _T),
+        "TypedText": _to("_typed_over", _I, _T),
+        "SayRequested": _to("_say_later", _I),
         "PlayoutStopped": _to("_settled", _U, _D, _T, _L),
+        "Stop": _to("_stop", _R, _C),
         "timer:settle": _to("_settled_late", _U, _D, _T, _L),
     },
     _R: {
-        "Stop": _to("_stop_now", _C, _R),
-        "SpeechEnded": _to("_voice_only", _R),
         "PlayoutStarted": _to("_drain_on", _R),
         "PlayoutProgress": _to("_drain_on", _R),
         "ReplyEnded": _to("_drain_reply_ended", _R, _C),
-        "ReplyFailed": _to("_drained", _C, _R),
-        "PlayoutFinished": _to("_drained", _C, _R),
+        "ReplyFailed": _to("_drained", _R, _C),
+        "PlayoutFinished": _to("_drained", _R, _C),
+        "Stop": _to("_stop_draining", _R, _C),
         "timer:drain": _to("_drain_timeout", _C),
     },
     _C: {},

@@ -33,17 +33,17 @@ class SimulatedVoice:
     def __init__(self, world: World) -> None:
         self._w = world
         self._reply = 0
-        self._cancelled: set[int] = set()
+        self._cancelled = 0
         self._playout = Playout()
-        self._ended = self._started = self._held = self._playing = False
+        self._queued = 0.0
+        self._ended = self._started = self._held = self._playing = self._ending = False
         self._progress_at = 0.0
-        self._played: list[str] = []
-        self._generated = ""
+        self._played: set[str] = set()
 
     @property
-    def alive(self) -> int:
-        """Replies that may still be heard."""
-        return 1 if self._reply else 0
+    def alive(self) -> bool:
+        """Whether there is a reply that may still be heard."""
+        return bool(self._reply)
 
     def was_played(self, text: str) -> bool:
         """Whether exactly these words were heard of some reply."""
@@ -51,30 +51,29 @@ class SimulatedVoice:
 
     # --- generating ---------------------------------------------------------------------------------------
 
-    def start(self, reply: int, text: str) -> None:
-        """The agent is asked to answer ``text``."""
-        rng, faults = self._w.rng, self._w.faults
+    def start(self, reply: int) -> None:
+        """The agent is asked for an answer."""
+        w, rng = self._w, self._w.rng
         self._begin(reply)
-        delay = rng.uniform(0.05, 0.8)
-        if faults.slow_agent and rng.random() < 0.4:
-            delay = rng.uniform(2.0, 12.0)
-        if faults.acting_agent and rng.random() < 0.5:
-            self._w.at(delay / 2, lambda: self._if(reply, inp.ToolStarted(reply)))
-        if faults.failing_agent and rng.random() < 0.3:
-            self._w.at(delay, lambda: self._fail(reply))
+        delay = rng.uniform(2.0, 12.0) if w.fault("slow_agent", 0.4) else rng.uniform(0.05, 0.8)
+        if w.fault("acting_agent", 0.5):
+            w.at(rng.choice((0.0, delay / 2)), lambda: self._if(reply, inp.ToolStarted(reply)))
+        if w.fault("failing_agent", 0.3):
+            w.at(delay, lambda: self._fail(reply))
             return
-        if faults.silent_agent and rng.random() < 0.3:
-            self._w.at(delay, lambda: self._end(reply))
+        if w.fault("silent_agent", 0.3):
+            w.at(delay, lambda: self._end(reply))
             return
-        count = 40 if faults.endless_agent and rng.random() < 0.3 else rng.randrange(1, 4)
+        if w.fault("hanging_agent", 0.1):
+            return
         at = delay
-        for _ in range(count):
+        for _ in range(40 if w.fault("endless_agent", 0.3) else rng.randrange(1, 4)):
             piece = rng.choice(_PIECES)
-            self._w.at(at, lambda words=piece: self._speak(reply, words))
+            w.at(at, lambda words=piece: self._speak(reply, words))
             at += rng.uniform(0.05, 0.6)
-            if faults.stalling_voice and rng.random() < 0.1:
+            if w.fault("stalling_voice", 0.1):
                 at += rng.uniform(1.0, 8.0)
-        self._w.at(at, lambda: self._end(reply))
+        w.at(at, lambda: self._end(reply))
 
     def say(self, reply: int, text: str) -> None:
         """The application wants ``text`` spoken."""
@@ -83,39 +82,39 @@ class SimulatedVoice:
         self._w.at(0.06, lambda: self._end(reply))
 
     def _begin(self, reply: int) -> None:
-        if self._reply:
-            self._w.violate(f"reply {reply} began while {self._reply} was alive")
         self._reply = reply
-        self._playout = Playout()
-        self._ended = self._started = self._held = False
+        self._playout, self._queued = Playout(), 0.0
+        self._ended = self._started = self._held = self._ending = False
 
     def _speak(self, reply: int, text: str) -> None:
-        if reply != self._reply or reply in self._cancelled:
+        if reply != self._reply or reply == self._cancelled:
             return
-        faults, rng = self._w.faults, self._w.rng
-        if faults.failing_voice and rng.random() < 0.1:
+        if self._w.fault("failing_voice", 0.1):
             self._fail(reply)
             return
         self._playout.begin_piece(text)
         self._playout.queue(len(text) * _SECONDS_PER_CHARACTER)
         self._playout.end_piece()
+        self._queued += len(text) * _SECONDS_PER_CHARACTER
         self._tick_later(reply, 0.03)
 
     def _end(self, reply: int) -> None:
-        if reply == self._reply and reply not in self._cancelled:
-            self._ended = True
-            audio = self._playout.queued > 0
-            if not audio:
-                self._reply = 0
-            self._w.tell(inp.ReplyEnded(reply, audio))
+        if reply != self._reply or reply == self._cancelled:
+            return
+        self._ended = True
+        audio = self._queued > 0
+        if not audio:
+            self._reply = 0
+            self._w.rules.over(reply)
+        self._w.tell(inp.ReplyEnded(reply, audio))
 
     def _fail(self, reply: int) -> None:
-        if reply == self._reply and reply not in self._cancelled:
+        if reply == self._reply and reply != self._cancelled:
             self._settle()
             self._w.tell(inp.ReplyFailed(reply))
 
     def _if(self, reply: int, event: inp.Input) -> None:
-        if reply == self._reply and reply not in self._cancelled:
+        if reply == self._reply and reply != self._cancelled:
             self._w.tell(event)
 
     # --- playing ------------------------------------------------------------------------------------------
@@ -128,40 +127,49 @@ class SimulatedVoice:
     def _tick(self, reply: int) -> None:
         self._playing = False
         if reply != self._reply or self._held:
+            if self._reply and self._queued and not self._held:
+                self._tick_later(self._reply, _TICK)  # that was the last reply's; this one has begun since
             return
-        if reply in self._cancelled:
-            self._w.violate(f"reply {reply} is heard after it was cancelled")
+        w = self._w
+        if reply == self._cancelled:
+            w.rules.violate(f"reply {reply} is heard after it was cancelled")
             return
-        left = self._playout.queued - self._playout.played
+        left = self._queued - self._playout.played
         if not self._started:
             self._started = True
-            self._progress_at = self._w.now
-            self._w.tell(inp.PlayoutStarted(reply))
+            self._progress_at = w.now
+            w.tell(inp.PlayoutStarted(reply))
             if reply != self._reply:
                 return
         if left > 1e-6:
             self._playout.play(min(_TICK, left))
-            if self._w.now - self._progress_at >= 1.0:
-                self._progress_at = self._w.now
-                self._w.tell(inp.PlayoutProgress(reply))
+            if w.now - self._progress_at >= 1.0:
+                self._progress_at = w.now
+                w.tell(inp.PlayoutProgress(reply))
+            if self._ended and not self._ending and left < 1.0:
+                self._ending = True
+                w.user.on_last_words(left)
             self._tick_later(reply, _TICK)
         elif self._ended:
             self._settle()
-            self._w.tell(inp.PlayoutFinished(reply))
+            w.tell(inp.PlayoutFinished(reply))
 
     def hold(self) -> None:
         """Freezes the voice."""
         self._held = True
+        if self._w.fault("voice_fails_while_held", 0.1):
+            reply = self._reply
+            self._w.at(self._w.rng.uniform(0.0, 0.3), lambda: self._fail(reply))
 
     def resume(self) -> None:
         """Goes on."""
         self._held = False
-        if self._reply and self._playout.queued > 0:
+        if self._reply and self._queued > 0:
             self._tick_later(self._reply, 0.01)
 
     def cancel(self, reply: int) -> None:
         """Nothing more of ``reply`` may be heard."""
-        self._cancelled.add(reply)
+        self._cancelled = reply
         if reply == self._reply and not self._started:
             self._reply = 0
 
@@ -174,8 +182,8 @@ class SimulatedVoice:
 
     def _settle(self) -> None:
         heard = self._playout.heard()
-        self._played.append(heard)
-        if heard:
-            self._w.report.history.append(("agent", heard))
+        self._played.add(heard)
+        self._w.rules.over(self._reply)
         self._reply = 0
-        self._playing = False
+        if heard:
+            self._w.said("assistant", heard)

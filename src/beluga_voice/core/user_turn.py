@@ -1,0 +1,198 @@
+"""The user's side of the turn machine: from the first voice, or typed words, to the committed turn."""
+
+from __future__ import annotations
+
+from beluga_voice.core import commands as cmd
+from beluga_voice.core import inputs as inp
+from beluga_voice.core.conversation import Candidate, State
+from beluga_voice.core.endpointing import endpointing_delay
+from beluga_voice.core.replies import Replies
+from beluga_voice.core.words import content_words, is_hesitation
+
+__all__ = ["UserTurn"]
+
+# A final that comes this long after it was asked for tells nothing about the present.
+LATE_FINAL = 4.0
+
+
+class UserTurn(Replies):
+    """Collects a turn, decides when it is over and hands it to the agent."""
+
+    # --- voice ----------------------------------------------------------------------------------------------
+
+    def _user_starts(self, event: inp.SpeechStarted) -> None:
+        self._note_voice(event)
+        self._open_turn(event.at)
+        self._follow_voice()
+
+    def _note_voice(self, event: inp.SpeechStarted | inp.SpeechEnded) -> None:
+        self.c.voiced = isinstance(event, inp.SpeechStarted)
+        if self.c.voiced:
+            self.c.voiced_at = event.at
+
+    def _open_turn(self, onset: float) -> None:
+        c = self.c
+        if not c.turn_open:
+            c.turn_open = True
+            c.turn += 1
+            c.onset = onset
+        c.probability = None
+
+    def _follow_voice(self) -> None:
+        self._move(State.USER_SPEAKING)
+        # From the turn's beginning, so that pauses do not let it last for ever.
+        self.c.timers["turn"] = max(self.c.now, self.c.onset + self.settings.max_turn)
+
+    def _user_pauses(self, event: inp.SpeechEnded) -> None:
+        self._note_voice(event)
+        self._decide_from(event.at)
+
+    def _user_goes_on(self, event: inp.SpeechStarted) -> None:
+        self._note_voice(event)
+        if not self.c.forced:  # a turn that is being taken is not reopened: what follows is the next one
+            self._follow_voice()
+
+    def _forced_voice_ends(self, event: inp.SpeechEnded) -> None:
+        """The voice ended while its turn is being taken by force: what it said last belongs to the turn."""
+        if self.c.voiced:
+            self._user_pauses(event)
+
+    def _turn_too_long(self, _: None) -> None:
+        self.c.forced = True
+        self.c.voiced_at = self.c.now
+        self._decide_from(self.c.now)
+
+    def _close_segment(self, event: inp.SpeechEnded) -> None:
+        """The end of speech that no longer matters; the recogniser must still finish its segment."""
+        self.c.voiced = False
+        self._ask_final(event.at)
+        self.c.drop_words()
+
+    # --- words ----------------------------------------------------------------------------------------------
+
+    def _take(self, event: inp.PartialText | inp.FinalText) -> None:
+        self.c.take_words(event.segment, event.text, final=isinstance(event, inp.FinalText))
+
+    def _words(self, event: inp.PartialText | inp.FinalText) -> None:
+        self._take(event)
+        if self.c.state is State.DECIDING:
+            self._arm_endpoint()
+
+    def _take_unexpected(self, event: inp.FinalText) -> bool:
+        """A final without a voice: late, or of a recogniser that hears better than the VAD. Is it of use?"""
+        c = self.c
+        late = event.segment < c.asked
+        self._take(event)
+        if event.text.strip() and not (late and c.now > c.asked_at + LATE_FINAL):
+            if not late:
+                c.speech_end = c.voiced_at = c.now
+            return True
+        c.drop_words()
+        self._ignore("FinalText")
+        return False
+
+    def _unexpected_words(self, event: inp.FinalText) -> None:
+        if not self._take_unexpected(event):
+            return
+        self._open_turn(self.c.voiced_at)
+        self._move(State.DECIDING)
+        self._arm_endpoint()
+
+    # --- the decision ---------------------------------------------------------------------------------------
+
+    def _decide_from(self, speech_end: float) -> None:
+        self.c.speech_end = speech_end
+        self.c.probability = None
+        self._move(State.DECIDING)
+        self._ask_final(speech_end)
+        self._arm_endpoint()
+
+    def _probability(self, event: inp.TurnProbability) -> None:
+        self.c.probability = event.probability
+        self._arm_endpoint()
+
+    def _arm_endpoint(self) -> None:
+        """Sets when the silence is long enough; decides at once if it already is."""
+        c, s = self.c, self.settings
+        text = c.text(before=c.asked)
+        due = c.now
+        if text and not c.forced:
+            due = c.speech_end + endpointing_delay(text, c.probability, s)
+        if c.finals_due:  # both the silence and the final are needed, the latter for so long
+            due = max(due, c.asked_at + s.final_timeout)
+        if due <= c.now:
+            self._endpoint(None)
+        else:
+            c.timers["endpoint"] = due
+
+    def _endpoint(self, _: None) -> None:
+        c = self.c
+        text = c.text(before=c.asked)
+        if c.typed:
+            self._commit(text, "typed")
+        elif text and not is_hesitation(text):
+            self._commit(text, "forced" if c.forced else "final_timeout" if c.finals_due else "silence")
+        else:
+            self._discard(text)
+
+    def _discard(self, text: str) -> None:
+        """No turn after all."""
+        c = self.c
+        self._emit(cmd.DiscardSpeech(c.onset, text, "no_words"))
+        c.turn_open = c.forced = False
+        c.turn -= 1
+        c.merged_text = ""
+        c.drop_words()
+        if c.voiced:  # a noise that has lasted too long: listen to it afresh
+            self._open_turn(c.now)
+            self._follow_voice()
+        else:
+            self._rest()
+
+    def _commit(self, text: str, reason: str) -> None:
+        c = self.c
+        self._active()
+        c.turn_open = False
+        c.committed_text, c.committed_at = text, c.now
+        c.settle_words()
+        c.merged_text = c.typed = ""
+        self._emit(cmd.CommitTurn(c.turn, text, c.speech_end, reason))
+        # A monologue that was cut goes on as the next turn, behind a reply it must not interrupt.
+        self._answer(text, interruptible=not (c.forced and c.voiced))
+        c.forced = False
+        if c.voiced:
+            c.candidate = Candidate(onset=c.voiced_at, since=c.voiced_at)
+
+    # --- typed words ----------------------------------------------------------------------------------------
+
+    def _typed(self, event: inp.TypedText) -> None:
+        """A turn at once, with what was spoken before it."""
+        c = self.c
+        if not event.text.strip():
+            return
+        if c.voiced:  # what is spoken from here on is told apart by a segment of its own
+            self._ask_final(c.now)
+            c.voiced_at = c.now
+        if not c.turn_open:
+            if not content_words(c.spoken(before=c.asked)):
+                c.drop_words()
+            self._open_turn(c.now)
+        c.speech_end = c.now
+        self._commit(f"{c.text(before=c.asked)} {event.text.strip()}".strip(), "typed")
+
+    def _typed_over(self, event: inp.TypedText) -> None:
+        """Typed while the agent has the word: the reply is cut, or heard first if it must be."""
+        c = self.c
+        if not event.text.strip():
+            return
+        if c.state is not State.INTERRUPTED:
+            if not c.interruptible:
+                c.typed = f"{c.typed} {event.text.strip()}".strip()
+                return
+            self._cancel("typed")
+        if c.audible:
+            onset = c.now if c.interrupted is None else c.interrupted.onset
+            self._emit(cmd.Interrupted(c.reply, c.reply_turn, onset))
+        c.candidate = c.interrupted = None
+        c.reply = 0
+        self._typed(event)

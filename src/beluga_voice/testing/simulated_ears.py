@@ -1,0 +1,89 @@
+"""The detector that hears a simulated person and the recogniser that writes down what is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beluga_voice.core import inputs as inp
+
+if TYPE_CHECKING:
+    from beluga_voice.testing.simulator import World
+
+__all__ = ["SimulatedEars"]
+
+_MISHEARD = ("the", "of", "miguel", "hope")
+
+
+class SimulatedEars:
+    """A voice detector that is late by as much as real ones, and a recogniser that keeps the contract of `SttStream`.
+
+    Args:
+        world: time, chance and the turn core.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._w = world
+        self._voices = 0
+        self._voiced = False
+        self._segment = 0
+        self._open = False
+        self._words: list[str] = []
+
+    # --- detector -------------------------------------------------------------------------------------------
+
+    def stretch(self, start: float, end: float) -> None:
+        """Somebody is loud from ``start`` to ``end`` seconds from now."""
+        w, rng = self._w, self._w.rng
+        if w.fault("deaf", 0.1):
+            return
+        w.at(start + rng.uniform(0.05, 0.12), self._onset)
+        w.at(end + rng.uniform(0.16, 0.25), self._offset)
+
+    def _onset(self) -> None:
+        self._voices += 1
+        if not self._voiced:
+            self._voiced = self._open = True
+            self._w.tell(inp.SpeechStarted(max(0.0, self._w.now - 0.08)))
+
+    def _offset(self) -> None:
+        self._voices = max(0, self._voices - 1)
+        if self._voiced and not self._voices:
+            self._voiced = False
+            self._w.tell(inp.SpeechEnded(max(0.0, self._w.now - 0.18)))
+
+    # --- recogniser -----------------------------------------------------------------------------------------
+
+    def word(self, word: str) -> None:
+        """A word was spoken."""
+        w = self._w
+        if not self._open:
+            return
+        if w.fault("wrong_words", 0.2):
+            word = w.rng.choice(_MISHEARD)
+        self._words.append(word)
+        w.rules.heard[word] += 1
+        if w.rng.random() < 0.8:
+            w.tell(inp.PartialText(self._segment, " ".join(self._words)))
+
+    def ask_final(self) -> None:
+        """Answers each request once, sooner or later; a broken recogniser never."""
+        w = self._w
+        segment, text = self._segment, " ".join(self._words)
+        self._segment += 1
+        self._words = []
+        self._open = self._voiced
+        if w.fault("empty_finals", 0.3):
+            text = ""
+        if w.fault("missing_finals", 0.2):
+            return
+        w.at(self._final_delay(), lambda: w.tell(inp.FinalText(segment, text)))
+
+    def _final_delay(self) -> float:
+        w = self._w
+        if w.fault("late_finals", 0.3):
+            return w.rng.uniform(1.0, 6.0)
+        if w.fault("final_at_its_deadline", 0.3):
+            return w.settings.final_timeout + w.rng.uniform(-0.01, 0.01)
+        if w.fault("final_at_words_deadline", 0.3):
+            return w.settings.words_timeout + w.rng.uniform(-0.01, 0.01)
+        return w.rng.uniform(0.0, 0.3)
