@@ -1,12 +1,14 @@
-"""Servers for browser tests."""
+"""Servers that tests talk to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from demo_server import DemoServer
+
+from beluga_voice.testing.livekit_server import LiveKitServer
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,10 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., DemoServer]]:
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+async def livekit_server(tmp_path: Path) -> AsyncIterator[LiveKitServer]:
+    """A real LiveKit server of the test's own."""
+    async with LiveKitServer(log=tmp_path / "livekit.log") as server:
+        yield server

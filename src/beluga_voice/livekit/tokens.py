@@ -1,0 +1,111 @@
+"""Access tokens for LiveKit: who may do what in which room.
+
+JWT, HS256, made and checked by ``livekit-api`` (grants: https://docs.livekit.io/home/get-started/authentication/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from livekit import api
+
+from beluga_voice.errors import AuthError, ConfigError
+
+__all__ = ["ApiKey", "agent_token", "check_token", "room_token"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key pair of a LiveKit server.
+
+    Attributes:
+        key: its public half, ``iss`` of every token.
+        secret: signs; 32 bytes or more (RFC 7518, section 3.2).
+
+    Raises:
+        ConfigError: ``invalid_config`` if one is missing or the secret is too short.
+    """
+
+    key: str
+    secret: str
+
+    def __post_init__(self) -> None:
+        if not self.key or not self.secret:
+            raise ConfigError(
+                "livekit_token", "invalid_config", "livekit: api_key and api_secret are required together"
+            )
+        if len(self.secret.encode()) < 32:
+            raise ConfigError(
+                "livekit_token",
+                "invalid_config",
+                "livekit: api_secret has fewer than 32 bytes; make one with `livekit-server generate-keys`",
+            )
+
+    def __repr__(self) -> str:
+        return f"ApiKey(key={self.key!r}, secret=***)"
+
+
+def room_token(
+    key: ApiKey,
+    identity: str,
+    room: str,
+    *,
+    name: str = "",
+    kind: str = "standard",
+    metadata: str = "",
+    attributes: Mapping[str, str] | None = None,
+    ttl: float = 3600.0,
+    **grants: Any,
+) -> str:
+    """A token to join ``room`` as ``identity``.
+
+    Args:
+        key: signs it.
+        identity: unique in the room; a second participant of the same identity replaces the first.
+        room: its name.
+        name: for people to read.
+        kind: ``standard``, ``agent``, ``sip``, ``ingress`` or ``egress``.
+        metadata: free text others may read.
+        attributes: key-value facts others may read and follow.
+        ttl: seconds until it expires; a session that has begun outlives it.
+        grants: further fields of LiveKit's video grant, e.g. ``can_publish=False``, ``room_admin=True``.
+
+    Raises:
+        ConfigError: ``invalid_config`` if identity or room is empty, or a grant is not known.
+    """
+    for field, value in (("identity", identity), ("room", room)):
+        if not value:
+            raise ConfigError("livekit_token", "invalid_config", f"livekit: {field} is required")
+    try:
+        video = api.VideoGrants(room_join=True, room=room, **grants)
+    except TypeError as error:
+        raise ConfigError("livekit_token", "invalid_config", f"livekit: {error}") from error
+    token = api.AccessToken(key.key, key.secret).with_identity(identity).with_grants(video)
+    token = token.with_name(name or identity).with_metadata(metadata).with_ttl(timedelta(seconds=ttl))
+    token = token.with_attributes(dict(attributes or {}))
+    return token.with_kind(kind).to_jwt()  # pyright: ignore[reportArgumentType]
+
+
+def agent_token(key: ApiKey, *, ttl: float = 600.0) -> str:
+    """A token to register a worker at the server's ``/agent`` door."""
+    grants = api.VideoGrants(agent=True)
+    return api.AccessToken(key.key, key.secret).with_grants(grants).with_ttl(timedelta(seconds=ttl)).to_jwt()
+
+
+def check_token(token: str, key: ApiKey) -> api.access_token.Claims:
+    """The claims of a token signed by ``key``.
+
+    Raises:
+        AuthError: ``authentication_failed`` if it is malformed, expired or signed by another key.
+    """
+    try:
+        return api.TokenVerifier(key.key, key.secret).verify(token)
+    except Exception as error:  # PyJWT raises a family of its own
+        raise AuthError(
+            "livekit_token",
+            "authentication_failed",
+            f"livekit: the token was refused ({type(error).__name__})",
+        ) from error
