@@ -67,7 +67,7 @@ def room_token(
         identity: unique in the room; a second participant of the same identity replaces the first.
         room: its name.
         name: for people to read.
-        kind: ``standard``, ``agent``, ``sip``, ``ingress`` or ``egress``.
+        kind: ``standard``, ``agent``, ``sip``, ``ingress`` or ``egress``; an agent may change its own attributes.
         metadata: free text others may read.
         attributes: key-value facts others may read and follow.
         ttl: seconds until it expires; a session that has begun outlives it.
@@ -79,6 +79,8 @@ def room_token(
     for field, value in (("identity", identity), ("room", room)):
         if not value:
             raise ConfigError("livekit_token", "invalid_config", f"livekit: {field} is required")
+    if kind == "agent":
+        grants.setdefault("can_update_own_metadata", True)
     try:
         video = api.VideoGrants(room_join=True, room=room, **grants)
     except TypeError as error:

@@ -16,6 +16,7 @@ def test_a_token_says_who_where_and_what() -> None:
     assert (claims.identity, claims.name, claims.kind, claims.metadata) == ("ann", "Ann", "agent", "m")
     assert claims.attributes == {"a": "b"}
     assert claims.video is not None
+    assert claims.video.can_update_own_metadata
     assert claims.video.room_join and claims.video.room == "room-1" and not claims.video.can_publish
     assert check_token(agent_token(KEY), KEY).video.agent  # pyright: ignore[reportOptionalMemberAccess]
 
