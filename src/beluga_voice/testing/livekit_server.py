@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import secrets
-import shutil
 import socket
-import subprocess
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from beluga_voice.errors import ConfigError, ConnectError
+from beluga_voice.errors import ConnectError
+from beluga_voice.testing.livekit_program import find_livekit_server
+from beluga_voice.testing.own_process import OwnProcess, free_port
 
 __all__ = ["LiveKitServer", "find_livekit_server", "free_port"]
 
 _READY_DEADLINE = 20.0
-
-
-def find_livekit_server() -> Path:
-    """The program: ``LIVEKIT_SERVER``, one on the PATH, or the one ``scripts/livekit`` built.
-
-    Raises:
-        ConfigError: ``invalid_config`` with what to install, if there is none.
-    """
-    named = os.environ.get("LIVEKIT_SERVER") or shutil.which("livekit-server")
-    if named:
-        return Path(named)
-    built = sorted((Path(__file__).parents[3] / ".cache" / "livekit").glob("livekit-server-*"))
-    if built:
-        return built[-1]
-    raise ConfigError(
-        "livekit_server",
-        "invalid_config",
-        "no livekit-server found: run scripts/livekit in a checkout (it needs Go), install one from "
-        "https://docs.livekit.io/home/self-hosting/local/, or set LIVEKIT_SERVER to its path",
-    )
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+_TRIES = 3
+_TAKEN = "address already in use"  # as Go says it
 
 
 class LiveKitServer:
@@ -55,14 +27,20 @@ class LiveKitServer:
     Args:
         program: the server; found if None.
         config: more of the server's own configuration (its YAML as a dict), merged over ours.
-        redis: ``host:port`` of a Redis server; SIP services need one.
-        webhook_url: told of rooms and participants.
-        log: file for the server's output; thrown away if None.
+        port: of the API and of signalling; 0 chooses a free one.
+        api_key: of the only key pair.
+        api_secret: 43 random characters if empty.
+        redis: ``host:port`` of a Redis server; SIP trunks and rules need one.
+        webhook_url: told of rooms and participants, signed with the key pair.
+        log: file for the server's output; not kept if None.
 
     Attributes:
-        url: ``ws://127.0.0.1:PORT``; stays the same over `restart`.
-        api_key: of the only key pair.
-        api_secret: 43 random characters.
+        url: ``ws://127.0.0.1:PORT``; stays the same over `restart` and `kill`.
+        http_url: the same for the server APIs.
+        port: of both.
+        rtc_port: UDP port of the media.
+        api_key: as given.
+        api_secret: as given, or made.
     """
 
     def __init__(
@@ -70,87 +48,112 @@ class LiveKitServer:
         program: Path | None = None,
         *,
         config: dict[str, Any] | None = None,
+        port: int = 0,
+        api_key: str = "devkey",
+        api_secret: str = "",
         redis: str = "",
         webhook_url: str = "",
         log: Path | None = None,
     ) -> None:
         self._program = program or find_livekit_server()
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self.api_key, self.api_secret = "devkey", secrets.token_urlsafe(32)
-        self.port = free_port()
+        self._process = OwnProcess("livekit-server", log)
+        self._started = False
+        self._fixed_port = port
+        self._more = config or {}
+        self.api_key, self.api_secret = api_key, api_secret or secrets.token_urlsafe(32)
+        self._rest: dict[str, Any] = {
+            "bind_addresses": ["127.0.0.1"],
+            "keys": {self.api_key: self.api_secret},
+            "logging": {"level": "info", "json": False},
+        }
+        if redis:
+            self._rest["redis"] = {"address": redis}
+        if webhook_url:
+            self._rest["webhook"] = {"api_key": self.api_key, "urls": [webhook_url]}
+        self._take_ports()
+
+    def _take_ports(self) -> None:
+        self.port = self._fixed_port or free_port()
         self.url = f"ws://127.0.0.1:{self.port}"
         self.http_url = f"http://127.0.0.1:{self.port}"
         self.rtc_port = free_port(socket.SOCK_DGRAM)
         self._config: dict[str, Any] = {
             "port": self.port,
-            "bind_addresses": ["127.0.0.1"],
             "rtc": {
-                "tcp_port": free_port(),
+                "tcp_port": 0,  # it would listen on every address
                 "udp_port": self.rtc_port,
                 "node_ip": "127.0.0.1",
                 "enable_loopback_candidate": True,
                 "use_external_ip": False,
+                "ips": {"includes": ["127.0.0.1/32"]},
             },
-            "keys": {self.api_key: self.api_secret},
-            "logging": {"level": "info", "json": False},
+            **self._rest,
         }
-        if redis:
-            self._config["redis"] = {"address": redis}
-        if webhook_url:
-            self._config["webhook"] = {"api_key": self.api_key, "urls": [webhook_url]}
-        for key, value in (config or {}).items():
+        for key, value in self._more.items():
             old = self._config.get(key)
             self._config[key] = {**old, **value} if isinstance(old, dict) else value
 
     @property
     def pid(self) -> int | None:
         """The server's process, or None when it is not running."""
-        return None if self._process is None else self._process.pid
+        return self._process.pid
+
+    @property
+    def program(self) -> Path:
+        """The server's file."""
+        return self._program
 
     async def start(self) -> None:
-        """Starts the server and waits until it answers.
+        """Starts the server and waits until it answers; does nothing while it runs.
+
+        A port that was free may be taken by somebody else before the server has it: then the first start chooses
+        others, and the attributes change.
 
         Raises:
-            ConnectError: ``connection_failed`` if it ends or does not answer in 20 s.
+            ConnectError: ``connection_failed`` if it ends or does not answer in 20 s; with its last words.
         """
-        if self._process is not None:
+        if self._process.pid is not None:
             return
-        with contextlib.ExitStack() as stack:
-            out = stack.enter_context(self._log.open("ab")) if self._log else subprocess.DEVNULL
-            # The configuration is JSON, which is YAML too; it goes by the environment so that no secret shows in `ps`.
-            environment = {**os.environ, "LIVEKIT_CONFIG": json.dumps(self._config)}
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - forking takes a millisecond
-                [self._program], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment
-            )
-        try:
-            async with asyncio.timeout(_READY_DEADLINE):
-                while not await asyncio.to_thread(self._answers):
-                    if self._process.poll() is not None:
-                        raise self._failed(f"ended with status {self._process.returncode}")
-                    await asyncio.sleep(0.05)
-        except TimeoutError as error:
-            await self.kill()
-            raise self._failed(f"did not answer in {_READY_DEADLINE:g} s") from error
+        tries = 1 if self._started or self._fixed_port else _TRIES
+        for left in reversed(range(tries)):
+            try:
+                if _taken(self.port):  # or we would take the other server's answer for ours
+                    raise ConnectError("start_server", "connection_failed", _TAKEN)
+                # The configuration is JSON, which is YAML too; the environment keeps the secret out of `ps`.
+                await self._process.start(
+                    [self._program],
+                    self._answers,
+                    environment={"LIVEKIT_CONFIG": json.dumps(self._config)},
+                    deadline=_READY_DEADLINE,
+                )
+            except ConnectError as error:
+                if _TAKEN not in error.message:
+                    raise
+                if not left:
+                    what = f"livekit-server: a port is in use ({self.port} or UDP {self.rtc_port}); choose another"
+                    raise ConnectError(error.op, error.code, what) from error
+                self._take_ports()
+            else:
+                self._started = True
+                return
 
     async def stop(self) -> None:
-        """Ends the server (SIGTERM, after 3 s SIGKILL); idempotent."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            await asyncio.to_thread(process.wait, 3.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await asyncio.to_thread(process.wait)
+        """Ends the server within 5 s, whoever is still connected; idempotent."""
+        await self._process.stop()
 
     async def kill(self) -> None:
         """Ends the server as a crash would (SIGKILL); `start` brings it back on the same ports."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            await asyncio.to_thread(process.wait)
+        await self._process.kill()
+
+    async def restart(self, *, crash: bool = False) -> None:
+        """Ends the server, by `kill` if ``crash``, and starts it again on the same ports with the same keys."""
+        await (self.kill() if crash else self.stop())
+        await self.start()
+
+    async def wait(self) -> None:
+        """Returns when the server has ended by itself, or at once where it does not run."""
+        while self._process.pid is not None and not self._process.ended:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -167,13 +170,25 @@ class LiveKitServer:
 
         return room_token(ApiKey(self.api_key, self.api_secret), identity, room, **claims)
 
-    def _answers(self) -> bool:
+    async def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self.http_url, timeout=1.0) as reply:
-                return reply.status == 200
-        except OSError:
+            async with asyncio.timeout(2.0):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                try:
+                    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+                    return b" 200 " in await reader.readline()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
             return False
 
-    def _failed(self, what: str) -> ConnectError:
-        where = f"; its output is in {self._log}" if self._log else "; pass log=FILE to see its output"
-        return ConnectError("livekit_server", "connection_failed", f"livekit-server {what}{where}")
+
+def _taken(port: int) -> bool:
+    """Whether somebody listens on ``port`` of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

@@ -2,6 +2,8 @@ module beluga-voice/livekit
 
 go 1.26
 
+toolchain go1.26.8
+
 tool github.com/livekit/livekit-server/cmd/server
 
 require (
