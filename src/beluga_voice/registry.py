@@ -29,6 +29,7 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "embedded": "beluga_voice.backends.embedded:create",
     },
     "transport": {
+        "livekit": "beluga_voice.transports.livekit:create",
         "local": "beluga_voice.transports.local:create",
         "memory": "beluga_voice.transports.memory:create",
         "webrtc": "beluga_voice.transports.webrtc:create",

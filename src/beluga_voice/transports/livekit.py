@@ -1,0 +1,330 @@
+"""A LiveKit room as a transport: its people are heard, the agent speaks into it.
+
+Checked 2026-11 with livekit 1.2.0 (PyPI) and livekit-server 1.13.5. Audio in and out is resampled by the SDK, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from livekit import rtc
+
+from beluga_voice.config import TransportConfig
+from beluga_voice.errors import AuthError, BackendError, ConfigError, ConnectError, FormatError
+from beluga_voice.frames import AudioFrame
+from beluga_voice.transports.livekit_audio import Inbox, RoomAudio
+from beluga_voice.transports.livekit_connect import join, leave
+from beluga_voice.transports.livekit_feature import RoomFeature
+from beluga_voice.transports.livekit_features import default_features
+from beluga_voice.transports.livekit_participants import Participants
+from beluga_voice.transports.livekit_reconnect import FINAL, delays, final_error, reason_name
+from beluga_voice.transports.livekit_settings import Credentials, SettingsModel
+from beluga_voice.transports.livekit_voice import Voice
+
+__all__ = ["LiveKitTransport", "SettingsModel", "create"]
+
+log = logging.getLogger(__name__)
+
+# Control messages for a session that does not listen yet; then the oldest goes.
+_MESSAGES_WAITING = 256
+# Encoding, network and the listener's jitter buffer on a good network (measured over loopback: 40 to 60 ms).
+_DELAY = 0.05
+_CALL_DEADLINE = 5.0
+
+
+class LiveKitTransport:
+    """One participant in one room; joins on the first `recv`, `send` or `connect`.
+
+    Args:
+        config: ``url``, and ``token`` or ``extra["api_key"]`` and ``extra["api_secret"]``; ``extra`` as in
+            `SettingsModel`.
+        features: what else happens in the room; by default captions, chat and the like.
+
+    Raises:
+        ConfigError: ``invalid_config`` if URL or token is missing or wrong, or ``extra`` is.
+    """
+
+    def __init__(self, config: TransportConfig, features: Sequence[RoomFeature] | None = None) -> None:
+        self._settings = SettingsModel(**config.extra)
+        self._credentials = Credentials(config, self._settings)
+        self._config = config
+        self.output_sample_rate = config.sample_rate
+        self.output_delay = _DELAY
+        self._features = default_features(config) if features is None else tuple(features)
+        self._inbox = Inbox()
+        self._audio = RoomAudio(
+            self._inbox, config.sample_rate, config.channels, mixed=self._settings.audio == "mixed"
+        )
+        self._voice = Voice(config.sample_rate, config.channels)
+        self._room: rtc.Room | None = None
+        self._joining = asyncio.Lock()
+        self._usable = asyncio.Event()
+        self._rejoining: asyncio.Task[None] | None = None
+        self._clears = 0
+        self._error: BackendError | None = None
+        self._closed = False
+        self._handler: Callable[[Mapping[str, Any]], None] | None = None
+        self._untold: deque[Mapping[str, Any]] = deque(maxlen=_MESSAGES_WAITING)
+
+    @property
+    def room(self) -> rtc.Room | None:
+        """The SDK's own room, once connected; another object after the connection had to be made anew."""
+        return self._room
+
+    @property
+    def room_name(self) -> str:
+        """Name of the room."""
+        return self._credentials.room
+
+    @property
+    def identity(self) -> str:
+        """Who the agent is in the room."""
+        return self._credentials.identity
+
+    @property
+    def connected(self) -> bool:
+        """Whether audio can be sent now."""
+        return self._usable.is_set() and not self._inbox.ended
+
+    async def connect(self) -> None:
+        """Joins the room; later calls return at once.
+
+        Raises:
+            AuthError: ``authentication_failed`` if the token is refused.
+            ConnectError: ``connection_failed`` or ``connection_timeout``, or after `close`.
+        """
+        self._require_open("connect")
+        async with self._joining:
+            self._require_open("connect")
+            if self._room is not None:
+                return
+            await self._join("connected")
+
+    async def recv(self) -> AsyncIterator[AudioFrame]:
+        """Audio of the room in frames of 20 ms, until the agent is removed from it or it is deleted.
+
+        Raises:
+            ConnectError: ``connection_failed`` after `close`, when another participant took our identity, or when
+                the connection was lost and could not be made again in time.
+            AuthError: ``authentication_failed`` if the token was refused then.
+        """
+        await self.connect()
+        while (frame := await self._inbox.get()) is not None:
+            yield frame
+        if self._error is not None and not self._closed:
+            raise self._error
+
+    async def send(self, frame: AudioFrame) -> None:
+        """Says a frame; waits while 100 ms are queued, and while the connection is being repaired.
+
+        Raises:
+            ConnectError: ``connection_failed`` after `close` and when the connection is lost for good.
+            AuthError: ``authorization_failed`` if the token does not allow sending.
+            FormatError: ``invalid_format`` for another rate or number of channels than configured.
+        """
+        self._require_open("send")
+        if frame.sample_rate != self.output_sample_rate or frame.channels != self._config.channels:
+            raise FormatError(
+                "send",
+                "invalid_format",
+                f"livekit: takes {self._config.channels} channel(s) at {self.output_sample_rate} Hz, got {frame!r:.80}",
+            )
+        await self.connect()
+        clears = self._clears
+        if not self._usable.is_set():
+            await self._usable.wait()
+            self._require_open("send")
+            if clears != self._clears:
+                return
+        assert self._room is not None
+        await self._voice.send(self._room, frame)
+
+    async def clear(self) -> None:
+        """Drops what was sent and not played; takes effect at once."""
+        self._clears += 1
+        self._voice.clear()
+
+    async def send_event(self, event: Mapping[str, Any]) -> None:
+        """Gives an event to every room feature; one that fails is logged and does not keep it from the others."""
+        if self._closed or not self._usable.is_set() or self._inbox.ended:
+            return
+        for feature in self._features:
+            try:
+                async with asyncio.timeout(_CALL_DEADLINE):
+                    await feature.send_event(event)
+            except Exception as error:
+                log.debug("%s did not send an event: %s", type(feature).__name__, type(error).__name__)
+
+    def on_control(self, handler: Callable[[Mapping[str, Any]], None]) -> None:
+        """Sets who is told of participants, data, digits and the connection; tells what happened before."""
+        self._handler = handler
+        while self._untold:
+            handler(self._untold.popleft())
+
+    async def publish_data(self, payload: bytes, topic: str, to: Sequence[str] = ()) -> None:
+        """Sends a data packet (at most about 15 kB) reliably to everybody, or to the identities in ``to``.
+
+        Raises:
+            ConnectError: ``connection_failed`` if not connected, or it could not be sent.
+        """
+        room = self._require_room("publish_data")
+        call = room.local_participant.publish_data(payload, topic=topic, destination_identities=list(to))
+        await self._call("publish_data", call)
+
+    async def set_attributes(self, attributes: Mapping[str, str]) -> None:
+        """Sets attributes of the agent that all others can read; others stay, empty ones are removed.
+
+        Raises:
+            ConnectError: ``connection_failed`` if not connected, or the token does not allow it.
+        """
+        room = self._require_room("set_attributes")
+        await self._call("set_attributes", room.local_participant.set_attributes(dict(attributes)))
+
+    async def close(self) -> None:
+        """Leaves the room; idempotent, within three seconds."""
+        if self._closed:
+            return
+        self._closed = True
+        self._end()
+        if self._rejoining is not None:
+            self._rejoining.cancel()
+            await asyncio.wait([self._rejoining], timeout=0.5)
+        for feature in self._features:
+            try:
+                async with asyncio.timeout(0.5):
+                    await feature.close()
+            except Exception as error:
+                log.debug("%s did not close: %s", type(feature).__name__, type(error).__name__)
+        await self._audio.close()
+        if self._room is not None:
+            await leave(self._room)
+        await self._voice.close()
+
+    # --- connection -----------------------------------------------------------------------------------------
+
+    async def _join(self, state: str) -> None:
+        room = rtc.Room()
+        participants = Participants(
+            room, self._settings, self._audio, self._tell, asyncio.get_running_loop().time
+        )
+        handlers: Mapping[str, Callable[..., None]] = {
+            "disconnected": partial(self._on_disconnected, room),
+            "reconnecting": partial(self._on_reconnecting, room),
+            "reconnected": partial(self._on_reconnected, room),
+        }
+        for event, handler in handlers.items():
+            room.on(event, handler)  # pyright: ignore[reportArgumentType, reportUnknownMemberType]
+        for feature in self._features:
+            feature.attach(room, self._tell)
+        await join(room, self._credentials, self._config.connect_timeout)
+        try:
+            if self._credentials.can_publish:
+                await self._voice.publish(room)
+        except BaseException:
+            await leave(room)
+            raise
+        self._room = room
+        self._usable.set()
+        self._tell({"type": "transport", "state": state})
+        participants.begin()
+
+    def _on_reconnecting(self, room: rtc.Room) -> None:
+        if room is self._room and not self._closed and self._usable.is_set():
+            self._usable.clear()
+            self._tell({"type": "transport", "state": "reconnecting", "reason": "network"})
+
+    def _on_reconnected(self, room: rtc.Room) -> None:
+        if room is self._room and not self._closed and not self._usable.is_set():
+            self._usable.set()
+            self._tell({"type": "transport", "state": "reconnected"})
+
+    def _on_disconnected(self, room: rtc.Room, reason: int) -> None:
+        if self._closed or room is not self._room or self._rejoining is not None:
+            return
+        name = reason_name(reason)
+        self._audio.remove_all()
+        if reason in FINAL:
+            self._error = final_error(reason, self.identity, self.room_name)
+            self._tell({"type": "transport", "state": "lost", "reason": name})
+            self._end()
+            return
+        if self._usable.is_set():
+            self._usable.clear()
+            self._tell({"type": "transport", "state": "reconnecting", "reason": name})
+        self._rejoining = asyncio.get_running_loop().create_task(self._rejoin(name), name="livekit-rejoin")
+
+    async def _rejoin(self, reason: str) -> None:
+        """Joins anew until it works, the token is refused or the time is over."""
+        error: BackendError | None = None
+        try:
+            async with asyncio.timeout(self._settings.reconnect_timeout):
+                for delay in delays(random.Random()):
+                    await asyncio.sleep(delay)
+                    try:
+                        await self._join("reconnected")
+                    except ConnectError as problem:
+                        error = problem
+                        continue
+                    self._rejoining = None
+                    return
+        except TimeoutError:
+            why = f"; last: {error.message}" if error is not None else ""
+            self._error = ConnectError(
+                "recv",
+                "connection_failed",
+                f"livekit: the connection to {self._credentials.peer} was lost ({reason}) and could not be made again "
+                f"in {self._settings.reconnect_timeout:g} s{why}",
+                {"reason": reason},
+            )
+            self._error.__cause__ = error
+        except (AuthError, ConfigError) as problem:
+            self._error = problem
+        self._rejoining = None
+        self._tell({"type": "transport", "state": "lost", "reason": reason})
+        self._end()
+
+    def _end(self) -> None:
+        self._inbox.end()
+        self._usable.set()
+
+    async def _call(self, op: str, call: Any) -> None:
+        try:
+            async with asyncio.timeout(_CALL_DEADLINE):
+                await call
+        except Exception as error:  # the SDK has a class of its own for each call
+            raise ConnectError(
+                op, "connection_failed", f"livekit: {op} failed: {error or 'no answer'}"
+            ) from error
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        if self._closed:
+            return
+        if self._handler is None:
+            self._untold.append(message)
+        else:
+            self._handler(message)
+
+    def _require_room(self, op: str) -> rtc.Room:
+        self._require_open(op)
+        if self._room is None or not self._usable.is_set():
+            raise ConnectError(op, "connection_failed", "livekit: not connected; await connect() first")
+        return self._room
+
+    def _require_open(self, op: str) -> None:
+        if self._closed:
+            raise ConnectError(op, "connection_failed", "livekit: the transport is closed")
+        if self._inbox.ended:
+            raise self._error or ConnectError(
+                op, "connection_failed", "livekit: the room was left; make a new transport", retryable=False
+            )
+
+
+def create(config: TransportConfig) -> LiveKitTransport:
+    """Makes a transport."""
+    return LiveKitTransport(config)

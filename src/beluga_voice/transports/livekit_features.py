@@ -1,0 +1,17 @@
+"""The room features every LiveKit transport has unless it is told otherwise."""
+
+from __future__ import annotations
+
+from beluga_voice.config import TransportConfig
+from beluga_voice.transports.livekit_feature import RoomFeature
+
+__all__ = ["default_features"]
+
+
+def default_features(config: TransportConfig) -> tuple[RoomFeature, ...]:
+    """New features for one transport.
+
+    Args:
+        config: of the transport.
+    """
+    return ()

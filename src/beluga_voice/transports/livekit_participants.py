@@ -1,0 +1,206 @@
+"""Who is in a LiveKit room, as control messages, and whose tracks to hear."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from livekit import rtc
+
+from beluga_voice.transports.livekit_audio import RoomAudio
+from beluga_voice.transports.livekit_feature import Tell
+from beluga_voice.transports.livekit_settings import SettingsModel
+
+__all__ = ["Participants", "participant_facts"]
+
+# Data packets told in a second; a flood must not drown the session.
+_DATA_PER_SECOND = 200
+_SILENT_TOPICS = ("lk.",)
+
+
+class Participants:
+    """Follows a room: tells who comes, goes and changes, and listens to those who are wanted.
+
+    Args:
+        room: the room, before it is connected.
+        settings: whom to hear.
+        audio: takes the tracks.
+        tell: is told everything.
+        now: seconds, for the limit on data packets.
+    """
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        settings: SettingsModel,
+        audio: RoomAudio,
+        tell: Tell,
+        now: Callable[[], float],
+    ) -> None:
+        self._room = room
+        self._settings = settings
+        self._audio = audio
+        self._tell = tell
+        self._now = now
+        self._second = 0.0
+        self._data = self._dropped = 0
+        self._speaking: set[str] = set()
+        self._told: set[str] = set()
+        handlers: Mapping[str, Callable[..., None]] = {
+            "participant_connected": self._on_joined,
+            "participant_disconnected": self._on_left,
+            "participant_attributes_changed": self._on_attributes,
+            "participant_metadata_changed": self._on_metadata,
+            "participant_name_changed": self._on_name,
+            "track_published": self._on_published,
+            "track_unpublished": self._on_unpublished,
+            "track_subscribed": self._on_subscribed,
+            "track_unsubscribed": self._on_unsubscribed,
+            "track_muted": self._on_muted,
+            "track_unmuted": self._on_unmuted,
+            "active_speakers_changed": self._on_speakers,
+            "data_received": self._on_data,
+            "sip_dtmf_received": self._on_dtmf,
+        }
+        for event, handler in handlers.items():
+            room.on(event, handler)  # pyright: ignore[reportArgumentType, reportUnknownMemberType]
+
+    def begin(self) -> None:
+        """Tells who is there already and listens to them; call when connected."""
+        for participant in list(self._room.remote_participants.values()):
+            self._on_joined(participant)
+            for publication in list(participant.track_publications.values()):
+                self._on_published(publication, participant)
+
+    def hears(self, participant: rtc.RemoteParticipant) -> bool:
+        """Whether this participant is listened to."""
+        if self._settings.participant:
+            return participant.identity == self._settings.participant
+        return (
+            self._settings.hear == "everyone"
+            or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        )
+
+    # --- participants ---------------------------------------------------------------------------------------
+
+    def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
+        # Somebody may join between the answer of `connect` and `begin`, and is then seen twice.
+        if participant.sid in self._told:
+            return
+        self._told.add(participant.sid)
+        self._say(participant, "joined", participant_facts(participant))
+
+    def _on_left(self, participant: rtc.RemoteParticipant) -> None:
+        self._speaking.discard(participant.identity)
+        self._told.discard(participant.sid)
+        for publication in participant.track_publications.values():
+            self._told.discard(publication.sid)
+            self._audio.remove(publication.sid)
+        reason = participant.disconnect_reason
+        name = "" if reason is None else rtc.DisconnectReason.Name(reason).lower()
+        self._say(participant, "left", {"reason": name})
+
+    def _on_attributes(self, changed: dict[str, str], participant: rtc.Participant) -> None:
+        self._say(
+            participant, "attributes", {"changed": dict(changed), "attributes": dict(participant.attributes)}
+        )
+
+    def _on_metadata(self, participant: rtc.Participant, old: str, new: str) -> None:
+        self._say(participant, "attributes", {"metadata": new})
+
+    def _on_name(self, participant: rtc.Participant, old: str, new: str) -> None:
+        self._say(participant, "attributes", {"name": new})
+
+    def _on_speakers(self, speakers: list[rtc.Participant]) -> None:
+        now = {one.identity for one in speakers if isinstance(one, rtc.RemoteParticipant)}
+        for identity in sorted(now ^ self._speaking):
+            phase = "speaking" if identity in now else "silent"
+            self._tell({"type": "participant", "identity": identity, "phase": phase, "data": {}})
+        self._speaking = now
+
+    # --- tracks ---------------------------------------------------------------------------------------------
+
+    def _on_published(
+        self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
+        if publication.sid in self._told:
+            return
+        self._told.add(publication.sid)
+        self._say(participant, "track_published", _track_facts(publication))
+        if publication.kind == rtc.TrackKind.KIND_AUDIO and self.hears(participant):
+            publication.set_subscribed(True)
+
+    def _on_unpublished(
+        self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
+        self._told.discard(publication.sid)
+        self._audio.remove(publication.sid)
+        self._say(participant, "track_unpublished", _track_facts(publication))
+
+    def _on_subscribed(
+        self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
+        if publication.kind == rtc.TrackKind.KIND_AUDIO and self.hears(participant):
+            self._audio.add(publication.sid, track, participant.identity)
+
+    def _on_unsubscribed(
+        self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
+        self._audio.remove(publication.sid)
+
+    def _on_muted(self, participant: rtc.Participant, publication: rtc.TrackPublication) -> None:
+        self._say(participant, "muted", _track_facts(publication))
+
+    def _on_unmuted(self, participant: rtc.Participant, publication: rtc.TrackPublication) -> None:
+        self._say(participant, "unmuted", _track_facts(publication))
+
+    # --- data -----------------------------------------------------------------------------------------------
+
+    def _on_data(self, packet: rtc.DataPacket) -> None:
+        topic = packet.topic or ""
+        if topic.startswith(_SILENT_TOPICS):
+            return
+        now = self._now()
+        if now - self._second >= 1.0:
+            self._second, self._data = now, 0
+        self._data += 1
+        if self._data > _DATA_PER_SECOND:
+            self._dropped += 1
+            return
+        facts: dict[str, Any] = {"topic": topic}
+        try:
+            facts["text"] = packet.data.decode()
+        except UnicodeDecodeError:
+            facts["base64"] = base64.b64encode(packet.data).decode()
+        if self._dropped:
+            facts["dropped"], self._dropped = self._dropped, 0
+        identity = packet.participant.identity if packet.participant is not None else ""
+        self._tell({"type": "participant", "identity": identity, "phase": "data", "data": facts})
+
+    def _on_dtmf(self, dtmf: rtc.SipDTMF) -> None:
+        identity = dtmf.participant.identity if dtmf.participant is not None else ""
+        self._tell({"type": "dtmf", "digit": dtmf.digit, "participant": identity})
+
+    def _say(self, participant: rtc.Participant, phase: str, data: Mapping[str, Any]) -> None:
+        if isinstance(participant, rtc.RemoteParticipant):
+            self._tell(
+                {"type": "participant", "identity": participant.identity, "phase": phase, "data": dict(data)}
+            )
+
+
+def participant_facts(participant: rtc.Participant) -> dict[str, Any]:
+    """Name, kind (``standard``, ``agent``, ``sip``, ``ingress``, ``egress``), attributes and metadata."""
+    kind = rtc.ParticipantKind.Name(participant.kind).removeprefix("PARTICIPANT_KIND_").lower()
+    return {
+        "name": participant.name,
+        "kind": kind,
+        "attributes": dict(participant.attributes),
+        "metadata": participant.metadata,
+    }
+
+
+def _track_facts(publication: rtc.TrackPublication) -> dict[str, Any]:
+    kind = rtc.TrackKind.Name(publication.kind).removeprefix("KIND_").lower()
+    source = rtc.TrackSource.Name(publication.source).removeprefix("SOURCE_").lower()
+    return {"sid": publication.sid, "kind": kind, "source": source, "muted": publication.muted}

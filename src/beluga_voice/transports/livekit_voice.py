@@ -1,0 +1,101 @@
+"""The agent's voice into a LiveKit room: one track, silent until something is said."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from livekit import rtc
+
+from beluga_voice.errors import AuthError, ConnectError
+from beluga_voice.frames import AudioFrame
+
+__all__ = ["Voice"]
+
+log = logging.getLogger(__name__)
+
+# What the SDK may hold; the session sends at most 40 ms ahead, so that a barge-in is quick.
+_QUEUE_MS = 100
+_PUBLISH_DEADLINE = 10.0
+# The first words wait this long for somebody in the room to subscribe.
+_FIRST_LISTENER = 1.0
+
+
+class Voice:
+    """Published at once when connected, so that listeners are there before the first word.
+
+    Silence is not sent: nothing is queued, and Opus' discontinuous transmission leaves a packet of two bytes every
+    200 ms to keep the listener's clock (measured in bench/livekit_transport.py).
+
+    Args:
+        sample_rate: of what is sent, in Hz; the encoder resamples, once.
+        channels: 1 or 2.
+    """
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._rate = sample_rate
+        self._channels = channels
+        self._source: rtc.AudioSource | None = None
+        self._publication: rtc.LocalTrackPublication | None = None
+        self._waited = False
+
+    async def publish(self, room: rtc.Room) -> None:
+        """Publishes a new track in a connected room.
+
+        Raises:
+            ConnectError: ``connection_failed`` if the server does not take it.
+        """
+        await self.close()
+        self._waited = False
+        source = rtc.AudioSource(self._rate, self._channels, queue_size_ms=_QUEUE_MS)
+        track = rtc.LocalAudioTrack.create_audio_track("beluga-voice", source)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=True)
+        try:
+            async with asyncio.timeout(_PUBLISH_DEADLINE):
+                self._publication = await room.local_participant.publish_track(track, options)
+        except Exception as error:  # TimeoutError, or the SDK's own
+            await source.aclose()
+            raise ConnectError(
+                "livekit_publish",
+                "connection_failed",
+                f"livekit: the agent's track could not be published: {error or 'no answer'}; "
+                "check that the token grants canPublish",
+            ) from error
+        self._source = source
+
+    async def send(self, room: rtc.Room, frame: AudioFrame) -> None:
+        """Queues a frame; waits while 100 ms are queued."""
+        source, publication = self._source, self._publication
+        if source is None or publication is None:
+            raise AuthError(
+                "send",
+                "authorization_failed",
+                "livekit: the token does not allow sending audio; grant canPublish",
+            )
+        if not self._waited:
+            self._waited = True
+            await self._first_listener(room, publication)
+        await source.capture_frame(
+            rtc.AudioFrame(frame.data, frame.sample_rate, frame.channels, frame.samples)
+        )
+
+    def clear(self) -> None:
+        """Drops what is queued."""
+        if self._source is not None:
+            self._source.clear_queue()
+
+    async def close(self) -> None:
+        """Ends the source; the track goes with the room."""
+        source, self._source, self._publication = self._source, None, None
+        if source is not None:
+            source.clear_queue()
+            await source.aclose()
+
+    async def _first_listener(self, room: rtc.Room, publication: rtc.LocalTrackPublication) -> None:
+        if not room.remote_participants:
+            return
+        try:
+            async with asyncio.timeout(_FIRST_LISTENER):
+                await publication.wait_for_subscription()
+        except TimeoutError:
+            log.debug("nobody has subscribed to the agent's track yet")
