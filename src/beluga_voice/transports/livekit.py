@@ -63,6 +63,7 @@ class LiveKitTransport:
         )
         self._voice = Voice(config.sample_rate, config.channels)
         self._room: rtc.Room | None = None
+        self._settled: rtc.Room | None = None
         self._joining = asyncio.Lock()
         self._usable = asyncio.Event()
         self._rejoining: asyncio.Task[None] | None = None
@@ -76,6 +77,11 @@ class LiveKitTransport:
     def room(self) -> rtc.Room | None:
         """The SDK's own room, once connected; another object after the connection had to be made anew."""
         return self._room
+
+    @property
+    def features(self) -> tuple[RoomFeature, ...]:
+        """What else happens in the room."""
+        return tuple(self._features)
 
     @property
     def room_name(self) -> str:
@@ -220,32 +226,40 @@ class LiveKitTransport:
         }
         for event, handler in handlers.items():
             room.on(event, handler)  # pyright: ignore[reportArgumentType, reportUnknownMemberType]
-        for feature in self._features:
-            feature.attach(room, self._tell)
-        await join(room, self._credentials, self._config.connect_timeout)
+
+        def ready() -> None:
+            self._room = room
+            if state == "connected":
+                self._tell({"type": "transport", "state": state})
+            for feature in self._features:
+                feature.attach(room, self._tell)
+            participants.begin()
+
+        await join(room, self._credentials, self._config.connect_timeout, ready)
         try:
             if self._credentials.can_publish:
                 await self._voice.publish(room)
         except BaseException:
+            self._room = None
             await leave(room)
             raise
-        self._room = room
+        self._settled = room
         self._usable.set()
-        self._tell({"type": "transport", "state": state})
-        participants.begin()
+        if state != "connected":
+            self._tell({"type": "transport", "state": state})
 
     def _on_reconnecting(self, room: rtc.Room) -> None:
-        if room is self._room and not self._closed and self._usable.is_set():
+        if room is self._settled and not self._closed and self._usable.is_set():
             self._usable.clear()
             self._tell({"type": "transport", "state": "reconnecting", "reason": "network"})
 
     def _on_reconnected(self, room: rtc.Room) -> None:
-        if room is self._room and not self._closed and not self._usable.is_set():
+        if room is self._settled and not self._closed and not self._usable.is_set():
             self._usable.set()
             self._tell({"type": "transport", "state": "reconnected"})
 
     def _on_disconnected(self, room: rtc.Room, reason: int) -> None:
-        if self._closed or room is not self._room or self._rejoining is not None:
+        if self._closed or room is not self._settled or self._rejoining is not None:
             return
         name = reason_name(reason)
         self._audio.remove_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 
 from livekit import rtc
 
@@ -20,24 +21,33 @@ _LEAVE_DEADLINE = 1.5
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
-async def join(room: rtc.Room, credentials: Credentials, timeout: float) -> None:
+async def join(room: rtc.Room, credentials: Credentials, timeout: float, ready: Callable[[], None]) -> None:
     """Connects ``room`` within ``timeout`` seconds; tracks are subscribed to one by one.
+
+    ``ready`` is called before the SDK tells anything that happens in the room.
 
     Raises:
         AuthError: ``authentication_failed`` if the server refuses the token.
         ConnectError: ``connection_failed`` or ``connection_timeout``.
     """
-    options = rtc.RoomOptions(auto_subscribe=False, connect_timeout=timeout)
-    connecting = asyncio.create_task(
-        room.connect(credentials.url, credentials.token(), options), name="livekit-connect"
-    )
+    abandoned = False
+
+    async def connect() -> None:
+        options = rtc.RoomOptions(auto_subscribe=False, connect_timeout=timeout)
+        await room.connect(credentials.url, credentials.token(), options)
+        if not abandoned:
+            ready()
+
+    connecting = asyncio.create_task(connect(), name="livekit-connect")
     try:
         # The SDK cannot be told to give up: cancelling it would leave a participant behind if it succeeds later.
         done, _ = await asyncio.wait([connecting], timeout=timeout)
     except asyncio.CancelledError:
+        abandoned = True
         _abandon(connecting, room)
         raise
     if not done:
+        abandoned = True
         _abandon(connecting, room)
         raise ConnectError(
             "livekit_connect",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from beluga_voice.config import TransportConfig
+from beluga_voice.transports.livekit_captions import Captions
+from beluga_voice.transports.livekit_chat import Chat
 from beluga_voice.transports.livekit_feature import RoomFeature
+from beluga_voice.transports.livekit_rpc import Rpc
 
 __all__ = ["default_features"]
 
@@ -14,4 +17,4 @@ def default_features(config: TransportConfig) -> tuple[RoomFeature, ...]:
     Args:
         config: of the transport.
     """
-    return ()
+    return Captions(str(config.extra.get("participant", "")) or None), Chat(), Rpc()

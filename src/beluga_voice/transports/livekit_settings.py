@@ -104,7 +104,6 @@ class Credentials:
             name=self._settings.name,
             kind="agent",
             attributes=self._settings.attributes,
-            can_update_own_metadata=True,
         )
 
     def refreshed(self, token: str) -> None:
