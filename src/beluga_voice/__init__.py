@@ -39,6 +39,9 @@ _HOMES = {
     ),
     "beluga_voice.registry": ("Registry", "get_registry", "registry_for"),
     "beluga_voice.session.session": ("Session",),
+    "beluga_voice.worker.context": ("JobContext",),
+    "beluga_voice.worker.jobs": ("JobRequest",),
+    "beluga_voice.worker.worker": ("Worker",),
 }
 _MODULES = ("events", "transport", "transports")
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -63,6 +66,8 @@ __all__ = [
     "DataRetentionHook",
     "FormatError",
     "HealthStatus",
+    "JobContext",
+    "JobRequest",
     "PipelineError",
     "RateLimiter",
     "Registry",
@@ -74,6 +79,7 @@ __all__ = [
     "TransportConfig",
     "TurnConfig",
     "UserTurn",
+    "Worker",
     "__version__",
     "events",
     "get_registry",
@@ -114,6 +120,9 @@ if TYPE_CHECKING:
     )
     from beluga_voice.registry import Registry, get_registry, registry_for
     from beluga_voice.session.session import Session
+    from beluga_voice.worker.context import JobContext
+    from beluga_voice.worker.jobs import JobRequest
+    from beluga_voice.worker.worker import Worker
 
 
 def __getattr__(name: str) -> Any:

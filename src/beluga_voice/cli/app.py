@@ -49,6 +49,14 @@ _COMMANDS = (
         ("beluga-voice serve --agent my_agent:answer --allowed-origin https://shop.example",),
     ),
     (
+        "worker",
+        "Take jobs from a LiveKit server and run an entry point for each.",
+        (
+            "beluga-voice worker my_agent:entrypoint --agent-name desk",
+            "beluga-voice worker my_agent:entrypoint --processes 4 --max-jobs 25 --json",
+        ),
+    ),
+    (
         "providers",
         "List backends, transports, recognisers, voices and models, and what each needs.",
         ("beluga-voice providers", "beluga-voice providers --json"),

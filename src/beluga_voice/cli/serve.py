@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json as jsonlib
 import logging
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +14,7 @@ from cyclopts import Parameter, validators
 from pydantic import SecretStr
 from rich.console import Console
 
+from beluga_voice.cli.json_lines import JsonLines
 from beluga_voice.cli.loading import DEFAULT_AGENT, agent_factory, load_backend, started
 from beluga_voice.config import SessionConfig
 from beluga_voice.interfaces import Transport
@@ -54,7 +53,7 @@ def serve(
         page: also serve the demo page.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
+    handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     make_agent = agent_factory(agent)
 
@@ -79,18 +78,3 @@ def serve(
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main())
     return 0
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object for each record."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        return jsonlib.dumps(line)
