@@ -46,7 +46,7 @@ class Settings(BaseModel):
 class TurnConfig(Settings):
     """When the user has finished, and when they interrupt; see `beluga_voice.core.settings.TurnSettings`."""
 
-    min_endpointing_delay: float = Field(default=0.3, ge=0.0, le=5.0)
+    min_endpointing_delay: float = Field(default=0.2, ge=0.0, le=5.0)
     max_endpointing_delay: float = Field(default=2.5, ge=0.1, le=10.0)
     allow_interruptions: bool = True
     min_interruption_words: int = Field(default=1, ge=0, le=20)

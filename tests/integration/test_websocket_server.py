@@ -98,7 +98,7 @@ async def test_a_conversation_over_the_protocol(stage: Stage) -> None:
 
 
 async def test_speaking_over_the_agent_sends_clear(stage: Stage) -> None:
-    stage.utterances("tell me", "stop now please")
+    stage.utterances("tell me everything", "stop now please")
 
     async def long(_: str) -> str:
         return "A very long story about a whale that sang all day and all night long in the cold sea."

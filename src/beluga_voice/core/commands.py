@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = [
@@ -44,12 +44,17 @@ class AskFinal:
 
 @dataclass(frozen=True, slots=True)
 class CommitTurn:
-    """The user's turn is over and becomes history; ``reason`` says what decided it."""
+    """The user's turn is over and becomes history; ``reason`` says what decided it.
+
+    ``probability`` is how complete it was judged, ``evidence`` what that rests on.
+    """
 
     turn: int
     text: str
     speech_end: float
     reason: str
+    probability: float = field(default=1.0, compare=False)
+    evidence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

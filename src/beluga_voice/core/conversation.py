@@ -82,6 +82,7 @@ class Conversation:
         voiced_at: when that voice began, or was cut by a commit.
         forced: the turn must be taken as it stands.
         probability: the turn detector's last word on it.
+        pace: how long the user's pauses inside turns are against most people's.
         first_segment: recogniser segments below this number are settled.
         finals: final texts by segment, of those not settled.
         partials: newest partial texts by segment, likewise.
@@ -119,6 +120,7 @@ class Conversation:
     voiced_at: float = 0.0
     forced: bool = False
     probability: float | None = None
+    pace: float = 1.0
     first_segment: int = 0
     finals: dict[int, str] = field(default_factory=dict[int, str])
     partials: dict[int, str] = field(default_factory=dict[int, str])

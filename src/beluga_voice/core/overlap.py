@@ -171,6 +171,7 @@ class Overlap(UserTurn):
         self._cancel("user_goes_on")
         c.reply = 0
         if self._continues(candidate):
+            self._note_pause(candidate.onset)
             self._emit(cmd.RetractTurn(c.turn))
             c.turn_open = True
             c.merged_text = c.committed_text

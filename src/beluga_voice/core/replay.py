@@ -121,7 +121,7 @@ def _settings(header: Line) -> TurnSettings:
         raise ValueError("line 1: settings is not an object")
     settings: dict[str, Any] = dict(values)  # pyright: ignore[reportUnknownArgumentType]
     for name, value in settings.items():
-        if not isinstance(value, int | float):
+        if name != "language" and not isinstance(value, int | float):
             raise ValueError(f"line 1: settings.{name}={value!r} is not a number")
     return TurnSettings.from_dict(settings)
 

@@ -13,6 +13,7 @@ class TurnSettings:
     """Deadlines and thresholds of a conversation.
 
     Attributes:
+        language: ISO 639-1 that the user is expected to speak.
         min_endpointing_delay: silence after plainly finished words before the turn is taken.
         max_endpointing_delay: silence after plainly unfinished words before it is taken all the same.
         final_timeout: how long to wait for a recogniser's final after asking for it, before the newest
@@ -36,7 +37,8 @@ class TurnSettings:
         max_turn: longest user turn, pauses included, before it is taken as it stands.
     """
 
-    min_endpointing_delay: float = 0.3
+    language: str = "en"
+    min_endpointing_delay: float = 0.2
     max_endpointing_delay: float = 2.5
     final_timeout: float = 1.5
     thinking_timeout: float = 30.0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from beluga_voice.core import commands as cmd
 from beluga_voice.core import inputs as inp
+from beluga_voice.core.completeness import judge_words
 from beluga_voice.core.conversation import Candidate, State
-from beluga_voice.core.endpointing import endpointing_delay
+from beluga_voice.core.endpointing import combine, endpointing_delay
+from beluga_voice.core.pauses import adapt_pace
 from beluga_voice.core.replies import Replies
 from beluga_voice.core.words import content_words, is_hesitation
 
@@ -48,9 +50,16 @@ class UserTurn(Replies):
         self._decide_from(event.at)
 
     def _user_goes_on(self, event: inp.SpeechStarted) -> None:
+        self._note_pause(event.at)
         self._note_voice(event)
         if not self.c.forced:  # a turn that is being taken is not reopened: what follows is the next one
             self._follow_voice()
+
+    def _note_pause(self, onset: float) -> None:
+        """The user paused and went on with the same turn: learn how long they pause."""
+        c = self.c
+        if not c.forced:
+            c.pace = adapt_pace(c.pace, onset - c.speech_end)
 
     def _forced_voice_ends(self, event: inp.SpeechEnded) -> None:
         """The voice ended while its turn is being taken by force: what it said last belongs to the turn."""
@@ -117,13 +126,22 @@ class UserTurn(Replies):
         text = c.text(before=c.asked)
         due = c.now
         if text and not c.forced:
-            due = c.speech_end + endpointing_delay(text, c.probability, s)
+            due = c.speech_end + endpointing_delay(self._complete(text)[0], s, c.pace)
         if c.finals_due:  # both the silence and the final are needed, the latter for so long
             due = max(due, c.asked_at + s.final_timeout)
         if due <= c.now:
             self._endpoint(None)
         else:
             c.timers["endpoint"] = due
+
+    def _complete(self, text: str) -> tuple[float, str]:
+        """How likely the turn is complete, from its words and its sound, and why."""
+        heard = self.c.probability
+        words = judge_words(text, self.settings.language)
+        evidence = f"words {words.probability:.2f} ({', '.join(words.reasons)})"
+        if heard is not None:
+            evidence += f", sound {heard:.2f}"
+        return combine(words.probability, heard), evidence
 
     def _endpoint(self, _: None) -> None:
         c = self.c
@@ -156,7 +174,8 @@ class UserTurn(Replies):
         c.committed_text, c.committed_at = text, c.now
         c.settle_words()
         c.merged_text = c.typed = ""
-        self._emit(cmd.CommitTurn(c.turn, text, c.speech_end, reason))
+        probability, evidence = (1.0, "") if reason == "typed" else self._complete(text)
+        self._emit(cmd.CommitTurn(c.turn, text, c.speech_end, reason, round(probability, 3), evidence))
         # A monologue that was cut goes on as the next turn, behind a reply it must not interrupt.
         self._answer(text, interruptible=not (c.forced and c.voiced))
         c.forced = False

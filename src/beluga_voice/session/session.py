@@ -194,7 +194,9 @@ class Session:
     async def _open(self) -> None:
         config, backend = self._config, self._backend_config
         self._timeline = Timeline(LoopClock())
-        turn = (config.turn or backend.turn).to_core(thinking_timeout=backend.timeout + 1.0)
+        turn = (config.turn or backend.turn).to_core(
+            thinking_timeout=backend.timeout + 1.0, language=config.language
+        )
         options = PipelineOptions(
             brain=self._brain,
             turn=turn,

@@ -108,7 +108,7 @@ def test_stereo_has_the_user_left_and_the_agent_right(talk, stage) -> None:
 
 
 def test_an_interrupted_answer_ends_where_the_user_stopped_hearing_it(talk, stage) -> None:
-    stage.utterances("tell me", "stop please now")
+    stage.utterances("tell me everything", "stop please now")
     pcm = silence(0.3) + tone(1.0) + silence(1.5) + tone(1.5) + silence(5.0)
     _, result, _ = talk(pcm, "--out", "out.wav", agent="scripted_agents:long")
     first = result["turns"][0]

@@ -17,7 +17,7 @@ class Talk:
     """A conversation; calling it tells the time and then inputs, and returns the commands but for `MoveTo`."""
 
     def __init__(self, **settings: Any) -> None:
-        self.machine = TurnMachine(TurnSettings(**settings))
+        self.machine = TurnMachine(TurnSettings(**{"min_endpointing_delay": 0.3, **settings}))
         self.done: list[cmd.Command] = []
 
     def __call__(self, now: float, *events: inp.Input) -> list[cmd.Command]:
