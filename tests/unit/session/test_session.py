@@ -92,7 +92,7 @@ def test_an_interruption_silences_the_agent_and_history_holds_what_was_heard(sta
         await listener
         interruption = of(await events, ev.InterruptionEvent)[0]
         assert interruption.silenced - interruption.onset < 0.3
-        assert [t for t in sent if interruption.silenced < t < interruption.onset + 1.5] == []
+        assert [t for t in sent if interruption.silenced < t < interruption.onset + 1.3] == []
         return list(session.history)
 
     history = stage.run(play, tell)
