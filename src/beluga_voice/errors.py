@@ -7,7 +7,7 @@
     ├── AuthError                   authentication_failed, authorization_failed: fix the credentials
     ├── ConnectError                connection_failed, connection_timeout: try again (retryable)
     ├── CapacityError               session_limit_exceeded, rate_limit_exceeded: try later
-    ├── SessionError                session_not_found, session_not_active, session_already_active
+    ├── SessionError                session_not_found, session_not_active, session_already_active, not_found
     ├── PipelineError               pipeline_error, timeout, context_canceled: a stage failed
     ├── AgentError                  agent_error: the caller's own callback, agent or tool failed
     └── FormatError                 invalid_format, conversion_failed: the audio or the message is not valid
@@ -101,7 +101,7 @@ class CapacityError(BackendError):
 
 
 class SessionError(BackendError):
-    """The session does not exist or is not in a state that allows the call."""
+    """The session (room, participant, …) does not exist or is not in a state that allows the call."""
 
     __module__ = "beluga_voice"
 
@@ -138,6 +138,7 @@ CODES: Mapping[str, type[BackendError]] = MappingProxyType(
         "session_not_found": SessionError,
         "session_not_active": SessionError,
         "session_already_active": SessionError,
+        "not_found": SessionError,
         "pipeline_error": PipelineError,
         "timeout": PipelineError,
         "context_canceled": PipelineError,

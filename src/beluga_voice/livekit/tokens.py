@@ -5,16 +5,17 @@ JWT, HS256, made and checked by ``livekit-api`` (grants: https://docs.livekit.io
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-from livekit import api
+from typing import Any, Self
 
 from beluga_voice.errors import AuthError, ConfigError
+from beluga_voice.livekit.records import AgentRequest
+from beluga_voice.livekit.sdk import api
 
-__all__ = ["ApiKey", "agent_token", "check_token", "room_token"]
+__all__ = ["ApiKey", "RoomSettings", "agent_token", "check_token", "room_token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,63 @@ class ApiKey:
     def __post_init__(self) -> None:
         if not self.key or not self.secret:
             raise ConfigError(
-                "livekit_token", "invalid_config", "livekit: api_key and api_secret are required together"
+                "livekit_token",
+                "invalid_config",
+                "livekit: api_key and api_secret are required together; "
+                "give both, or set LIVEKIT_API_KEY and LIVEKIT_API_SECRET",
             )
         if len(self.secret.encode()) < 32:
             raise ConfigError(
                 "livekit_token",
                 "invalid_config",
-                "livekit: api_secret has fewer than 32 bytes; make one with `livekit-server generate-keys`",
+                "livekit: api_secret has fewer than 32 bytes; make one with `livekit-server generate-keys`, and use "
+                "`beluga-voice livekit dev` instead of `livekit-server --dev`",
             )
+
+    @classmethod
+    def from_environment(cls, key: str = "", secret: str = "") -> Self:
+        """The given pair, or ``LIVEKIT_API_KEY`` and ``LIVEKIT_API_SECRET`` where neither is given.
+
+        Raises:
+            ConfigError: ``invalid_config`` if one is missing: halves of two pairs are never mixed.
+        """
+        if not key and not secret:
+            key = os.environ.get("LIVEKIT_API_KEY", "")
+            secret = os.environ.get("LIVEKIT_API_SECRET", "")
+        return cls(key, secret)
 
     def __repr__(self) -> str:
         return f"ApiKey(key={self.key!r}, secret=***)"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """What a room is like that the bearer of a token makes by joining; one that is there already stays as it is.
+
+    Attributes:
+        agents: workers to send there, by name.
+        metadata: free text everybody in the room can read.
+        empty_timeout: whole seconds until it closes if nobody comes; 0 leaves it to the server.
+        departure_timeout: whole seconds until it closes when the last has left; 0 leaves it to the server.
+        max_participants: 0 is no limit.
+    """
+
+    agents: Sequence[str | AgentRequest] = ()
+    metadata: str = ""
+    empty_timeout: float = 0.0
+    departure_timeout: float = 0.0
+    max_participants: int = 0
+
+    def message(self) -> api.RoomConfiguration:
+        """LiveKit's form of it."""
+        wanted = [AgentRequest(agent) if isinstance(agent, str) else agent for agent in self.agents]
+        return api.RoomConfiguration(
+            agents=[agent.message() for agent in wanted],
+            metadata=self.metadata,
+            empty_timeout=round(self.empty_timeout),
+            departure_timeout=round(self.departure_timeout),
+            max_participants=self.max_participants,
+        )
 
 
 def room_token(
@@ -58,6 +105,7 @@ def room_token(
     metadata: str = "",
     attributes: Mapping[str, str] | None = None,
     ttl: float = 3600.0,
+    room_settings: RoomSettings | None = None,
     **grants: Any,
 ) -> str:
     """A token to join ``room`` as ``identity``.
@@ -71,6 +119,7 @@ def room_token(
         metadata: free text others may read.
         attributes: key-value facts others may read and follow.
         ttl: seconds until it expires; a session that has begun outlives it.
+        room_settings: of the room, if joining makes it; with ``agents`` the token brings them along.
         grants: further fields of LiveKit's video grant, e.g. ``can_publish=False``, ``room_admin=True``.
 
     Raises:
@@ -88,6 +137,8 @@ def room_token(
     token = api.AccessToken(key.key, key.secret).with_identity(identity).with_grants(video)
     token = token.with_name(name or identity).with_metadata(metadata).with_ttl(timedelta(seconds=ttl))
     token = token.with_attributes(dict(attributes or {}))
+    if room_settings is not None:
+        token = token.with_room_config(room_settings.message())
     return token.with_kind(kind).to_jwt()  # pyright: ignore[reportArgumentType]
 
 
