@@ -15,7 +15,7 @@ _HOMES = {
     "beluga_voice.agents.tools": ("Tool", "tool"),
     "beluga_voice.backends": ("new_backend",),
     "beluga_voice.backends.base": ("Backend",),
-    "beluga_voice.config": ("Config", "SessionConfig", "TransportConfig", "TurnConfig"),
+    "beluga_voice.config": ("Config", "GroupConfig", "SessionConfig", "TransportConfig", "TurnConfig"),
     "beluga_voice.errors": (
         "AgentError",
         "AuthError",
@@ -35,6 +35,7 @@ _HOMES = {
         "ChatMessage",
         "Context",
         "HealthStatus",
+        "Participant",
         "UserTurn",
     ),
     "beluga_voice.registry": ("Registry", "get_registry", "registry_for"),
@@ -65,9 +66,11 @@ __all__ = [
     "Context",
     "DataRetentionHook",
     "FormatError",
+    "GroupConfig",
     "HealthStatus",
     "JobContext",
     "JobRequest",
+    "Participant",
     "PipelineError",
     "RateLimiter",
     "Registry",
@@ -96,7 +99,7 @@ if TYPE_CHECKING:
     from beluga_voice.agents.tools import Tool, tool
     from beluga_voice.backends import new_backend
     from beluga_voice.backends.base import Backend
-    from beluga_voice.config import Config, SessionConfig, TransportConfig, TurnConfig
+    from beluga_voice.config import Config, GroupConfig, SessionConfig, TransportConfig, TurnConfig
     from beluga_voice.errors import (
         AgentError,
         AuthError,
@@ -116,6 +119,7 @@ if TYPE_CHECKING:
         ChatMessage,
         Context,
         HealthStatus,
+        Participant,
         UserTurn,
     )
     from beluga_voice.registry import Registry, get_registry, registry_for

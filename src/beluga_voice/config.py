@@ -16,10 +16,11 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from beluga_voice.core.group import GroupSettings
 from beluga_voice.core.settings import TurnSettings
 from beluga_voice.errors import ConfigError
 
-__all__ = ["Config", "SessionConfig", "Settings", "TransportConfig", "TurnConfig"]
+__all__ = ["Config", "GroupConfig", "SessionConfig", "Settings", "TransportConfig", "TurnConfig"]
 
 ENV_PREFIX = "BELUGA_VOICE_"
 _SECRET_WORDS = ("key", "secret", "token", "password", "credential")
@@ -66,6 +67,42 @@ class TurnConfig(Settings):
         return TurnSettings(**{**self.model_dump(), **more})
 
 
+class GroupConfig(Settings):
+    """How an agent behaves among several people.
+
+    Attributes:
+        answer: ``always``, or ``when_addressed``: where two or more people are present, turns that do not name the
+            agent become history and are not answered.
+        names: what people call the agent, with the spellings a recogniser may make of them; its ``agent_name`` if
+            empty.
+        follow_up: seconds after the agent spoke to somebody in which they may go on without the name.
+        max_speakers: how many people are heard at the same time where the transport tells them apart, each by a
+            recogniser of their own.
+    """
+
+    answer: Literal["always", "when_addressed"] = "always"
+    names: Sequence[str] = ()
+    follow_up: float = Field(default=10.0, ge=0.0, le=600.0)
+    max_speakers: int = Field(default=8, ge=1, le=64)
+
+    def to_core(self, agent_name: str = "") -> GroupSettings:
+        """The values the core takes.
+
+        Raises:
+            ConfigError: ``invalid_config`` if the agent waits for a name and has none.
+        """
+        names = tuple(name for name in self.names or (agent_name,) if name.strip())
+        if self.answer == "when_addressed" and not names:
+            raise ConfigError(
+                "create_session",
+                "invalid_config",
+                "group.answer='when_addressed' needs a name to wait for: set GroupConfig(names=[…]) or "
+                "SessionConfig(agent_name=…)",
+                {"fields": ["group.names"]},
+            )
+        return GroupSettings(self.answer, names, self.follow_up)
+
+
 class Config(Settings):
     """Configuration of a backend.
 
@@ -82,6 +119,7 @@ class Config(Settings):
         provider_config: settings of the backend, e.g. ``url`` and ``api_key``.
         stt_config: settings of the recogniser; likewise the other ``…_config`` fields.
         turn: endpointing and interruption.
+        group: behaviour among several people.
         latency_target: seconds from the end of speech to the first agent audio, 0.1–5; a miss is reported.
             Default 0.5, or 0.3 for ``s2s``.
         timeout: seconds an agent, provider or hook may take, 1–300.
@@ -117,6 +155,7 @@ class Config(Settings):
     turn_detection_config: dict[str, Any] = Field(default_factory=dict[str, Any], repr=False)
     noise_cancellation_config: dict[str, Any] = Field(default_factory=dict[str, Any], repr=False)
     turn: TurnConfig = Field(default_factory=lambda: TurnConfig())
+    group: GroupConfig = Field(default_factory=lambda: GroupConfig())
     latency_target: float = Field(default=0.5, ge=0.1, le=5.0)
     timeout: float = Field(default=30.0, ge=1.0, le=300.0)
     max_retries: int = Field(default=3, ge=0, le=10)
@@ -194,6 +233,8 @@ class SessionConfig(Settings):
         greeting: what the agent says first; the agent's own if None.
         error_reply: what the agent says when it failed to answer; empty to stay silent.
         turn: overrides the backend's.
+        group: overrides the backend's.
+        agent_name: what the agent is called in a room.
         input_sample_rate: of `process_audio`, in Hz.
         output_sample_rate: of `receive_audio`, in Hz; 0 for the voice's own.
         event_log: file that every decision is written to, for ``beluga-voice replay``.
@@ -212,6 +253,8 @@ class SessionConfig(Settings):
     greeting: str | None = None
     error_reply: str = "Sorry, something went wrong on my side. Could you say that again?"
     turn: TurnConfig | None = None
+    group: GroupConfig | None = None
+    agent_name: str = ""
     input_sample_rate: int = Field(default=16_000, ge=8_000, le=96_000)
     output_sample_rate: int = Field(default=0, ge=0, le=96_000)
     event_log: Path | None = None

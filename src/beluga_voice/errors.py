@@ -135,6 +135,7 @@ CODES: Mapping[str, type[BackendError]] = MappingProxyType(
         "connection_timeout": ConnectError,
         "session_limit_exceeded": CapacityError,
         "rate_limit_exceeded": CapacityError,
+        "participant_limit_exceeded": CapacityError,
         "session_not_found": SessionError,
         "session_not_active": SessionError,
         "session_already_active": SessionError,

@@ -57,11 +57,11 @@ class StateEvent(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptEvent(SessionEvent):
-    """What the user has said in the current turn; a partial replaces the one before it.
+    """What somebody has said in the current turn; a partial replaces the one before it by the same participant.
 
     Attributes:
         turn: number of the user's turn, from 1.
-        text: all words of the turn so far.
+        text: all their words of the turn so far.
         final: True when the turn was committed: this is what the agent is given.
         participant: who said it, in a room; otherwise empty.
     """
@@ -251,11 +251,13 @@ class LevelEvent(SessionEvent):
     Attributes:
         dbfs: RMS level, −96 (silence) to 0 (full scale).
         speech: the VAD's probability of speech, 0 to 1.
+        participant: who it is, in a room; otherwise empty.
     """
 
     type: ClassVar[str] = "level"
     dbfs: float
     speech: float
+    participant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ __all__ = [
     "Context",
     "HealthStatus",
     "NoiseFilter",
+    "Participant",
     "Processor",
     "ProcessorContext",
     "SessionRecord",
@@ -217,13 +218,30 @@ class UserTurn:
 
     Attributes:
         number: from 1.
-        text: the words.
-        participant: who said it, in a room.
+        text: the words; ``Name: words`` lines, one for each utterance, where several people spoke.
+        participant: identity of who spoke last, in a room.
+        utterances: who said what, in order: identity (empty outside a room) and words.
     """
 
     number: int
     text: str
     participant: str = ""
+    utterances: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Somebody in the room.
+
+    Attributes:
+        identity: unique in the room.
+        name: to show; empty if there is none.
+        agent: a program, not a person.
+    """
+
+    identity: str
+    name: str = ""
+    agent: bool = False
 
 
 class Context(Protocol):
@@ -235,8 +253,17 @@ class Context(Protocol):
     turn: UserTurn
 
     @property
+    def participants(self) -> Sequence[Participant]:
+        """Who is in the room, oldest first, the agent itself left out; empty outside a room."""
+        ...
+
+    def name_of(self, identity: str) -> str:
+        """The name to show for somebody who is or was in the room; the identity where none is known."""
+        ...
+
+    @property
     def history(self) -> Sequence[ChatMessage]:
-        """The conversation so far, oldest first; the last entry is the turn to answer."""
+        """The conversation so far, oldest first; it ends with the utterances of the turn to answer."""
         ...
 
     async def say(self, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from beluga_voice.agents.agent import Agent
 from beluga_voice.agents.mcp import McpConnections
-from beluga_voice.agents.messages import ToolMemory
+from beluga_voice.agents.messages import ToolMemory, labelled
 from beluga_voice.agents.tools import RunnableTool, ToolOutcome
 from beluga_voice.errors import ConfigError
 from beluga_voice.frames import ToolCall
@@ -98,6 +98,7 @@ class AgentBrain:
             tools = await self._toolbox(agent)
             messages = self._memory.build(agent.instructions, turn, context.history)
             messages = _with_words(messages, exchange.messages[begun:], said)
+            messages = labelled(messages, lambda who: context.name_of(who))
             text, calls = "", list[ToolCall]()
             pieces = 0
             stream: Any = self._model(agent).chat(messages, [t.spec for t in tools.values()])

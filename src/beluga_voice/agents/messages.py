@@ -6,12 +6,12 @@ put back behind the user's words that led to it, always as calls followed by all
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from beluga_voice.interfaces import ChatMessage, UserTurn
 
-__all__ = ["Exchange", "ToolMemory", "paired"]
+__all__ = ["Exchange", "ToolMemory", "labelled", "paired"]
 
 
 @dataclass(slots=True)
@@ -20,8 +20,8 @@ class Exchange:
 
     Attributes:
         turn: its number.
-        text: what the user said.
-        place: how many user messages were before it in the history.
+        text: the last of what was said.
+        place: how many user messages were before that in the history.
         messages: calls and results, in order, none without the other.
     """
 
@@ -44,13 +44,15 @@ class ToolMemory:
 
     def open(self, turn: UserTurn, history: Sequence[ChatMessage]) -> Exchange:
         """The exchange of ``turn``; one that is answered again (the user went on) keeps its calls."""
+        said = _said(turn)
         users = sum(m.role == "user" for m in history)
-        place = users - 1 if _is_last(turn, history) else users
+        place = users - 1 if _is_last(said, history) else users + len(said) - 1
+        text = said[-1][1]
         for exchange in self._exchanges:
             if exchange.turn == turn.number:
-                exchange.text, exchange.place = turn.text, place
+                exchange.text, exchange.place = text, place
                 return exchange
-        exchange = Exchange(turn.number, turn.text, place)
+        exchange = Exchange(turn.number, text, place)
         self._exchanges = [e for e in self._exchanges if e.messages][-self._limit + 1 :]
         self._exchanges.append(exchange)
         return exchange
@@ -59,8 +61,9 @@ class ToolMemory:
         """All a model is shown for ``turn``."""
         out = [ChatMessage("system", instructions)] if instructions else []
         shown = list(history)
-        if not _is_last(turn, history):
-            shown.append(ChatMessage("user", turn.text, participant=turn.participant))
+        said = _said(turn)
+        if not _is_last(said, history):
+            shown += [ChatMessage("user", words, participant=who) for who, words in said]
         behind = self._behind(shown)
         users = 0
         for message in shown:
@@ -113,5 +116,28 @@ def paired(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     return out
 
 
-def _is_last(turn: UserTurn, history: Sequence[ChatMessage]) -> bool:
-    return bool(history) and history[-1].role == "user" and history[-1].content == turn.text
+def labelled(messages: Sequence[ChatMessage], name: Callable[[str], str]) -> list[ChatMessage]:
+    """Users' words begin with who said them (``Ann: …``) where there are several of them.
+
+    Args:
+        messages: what a model is shown.
+        name: gives the name for an identity.
+    """
+    speakers = {m.participant for m in messages if m.role == "user" and m.participant}
+    if len(speakers) < 2:
+        return list(messages)
+    return [
+        replace(m, content=f"{name(m.participant) or m.participant}: {m.content}")
+        if m.role == "user" and m.participant
+        else m
+        for m in messages
+    ]
+
+
+def _said(turn: UserTurn) -> tuple[tuple[str, str], ...]:
+    return turn.utterances or ((turn.participant, turn.text),)
+
+
+def _is_last(said: Sequence[tuple[str, str]], history: Sequence[ChatMessage]) -> bool:
+    last = [m.content for m in history[-len(said) :] if m.role == "user"]
+    return last == [words for _, words in said]

@@ -15,6 +15,7 @@ from beluga_voice.core.english import CLAUSES, ENDINGS
 from beluga_voice.core.english_frame import Frame, Verdict
 from beluga_voice.core.english_objects import phrase_begun
 from beluga_voice.core.languages import Language, language_of
+from beluga_voice.core.voices import voices
 from beluga_voice.core.words import split_words
 
 __all__ = ["Completeness", "completeness", "judge_words"]
@@ -61,10 +62,16 @@ def completeness(text: str, language: str = "en") -> float:
 def judge_words(text: str, language: str = "en") -> Completeness:
     """Judges the words of a turn so far.
 
+    Of several speakers the least finished counts: nobody is cut off because another has finished.
+
     Args:
         text: all of them, with or without punctuation.
         language: ISO 639-1 that is expected; another one is recognised by its function words.
     """
+    return min((_judge_speaker(said, language) for said in voices(text)), key=lambda c: c.probability)
+
+
+def _judge_speaker(text: str, language: str) -> Completeness:
     stripped = text.rstrip()
     words = split_words(stripped)
     if not words:

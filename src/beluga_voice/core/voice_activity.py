@@ -42,6 +42,11 @@ class VoiceActivity:
         self._onset = 0.0
         self._last_voice = 0.0
 
+    def end(self) -> SpeechEnded | None:
+        """No more audio comes: a voice that was on ended with its last window."""
+        voiced, self.voiced, self._speech = self.voiced, False, 0.0
+        return SpeechEnded(self._last_voice) if voiced else None
+
     def push(self, probability: float, end: float, length: float) -> SpeechStarted | SpeechEnded | None:
         """Takes one window.
 

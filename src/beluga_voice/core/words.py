@@ -1,12 +1,15 @@
 """What words tell about turns: back-channels, hesitations, and how much was said.
 
 Rules on text only; they are cheap enough to run on every partial. The lists are closed classes of words
-(function words, listener responses), so they do not grow with the domain.
+(function words, listener responses), so they do not grow with the domain. Where several people spoke
+(`beluga_voice.core.voices`), each is judged by their own words.
 """
 
 from __future__ import annotations
 
 import re
+
+from beluga_voice.core.voices import plain, voices
 
 __all__ = ["content_words", "is_backchannel", "is_hesitation", "split_words"]
 
@@ -41,19 +44,27 @@ _NOISE_WORDS = frozenset("a the of and in it i to uh he at on is but or as an if
 
 def split_words(text: str) -> list[str]:
     """The words of ``text`` in lower case, without punctuation."""
-    return _WORD.findall(text.lower())
+    return _WORD.findall(plain(text).lower())
 
 
 def content_words(text: str) -> int:
     """How many words mean something; 0 for a pure back-channel, a filler or a lone function word."""
+    return sum(_content_words(said) for said in voices(text))
+
+
+def _content_words(text: str) -> int:
     words = split_words(text)
-    if is_backchannel(text) or (len(words) == 1 and words[0] in _NOISE_WORDS):
+    if _is_backchannel(text) or (len(words) == 1 and words[0] in _NOISE_WORDS):
         return 0
     return sum(w.replace("-", "") not in _FILLERS for w in words)
 
 
 def is_backchannel(text: str) -> bool:
     """Whether ``text`` is nothing but listener response ("mm-hmm", "yeah, okay"); empty text is not one."""
+    return all(_is_backchannel(said) for said in voices(text))
+
+
+def _is_backchannel(text: str) -> bool:
     words = split_words(text)
     if not words or len(words) > 4:
         return False

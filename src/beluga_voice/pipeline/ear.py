@@ -38,7 +38,7 @@ class Listener(Protocol):
 
 
 class Ear:
-    """The user's audio of one session.
+    """The audio of one speaker.
 
     Args:
         timeline: stamps the audio.
@@ -102,6 +102,12 @@ class Ear:
         if self._want_level and end - self._level_at >= _LEVEL_EVERY:
             self._level_at = end
             self._listener.on_level(rms_dbfs(pcm), self._probability)
+
+    def end_voice(self) -> None:
+        """The audio has stopped coming: whoever was speaking is not any more."""
+        event = self._activity.end()
+        if event is not None:
+            self._listener.on_voice(event)
 
     def close(self) -> None:
         """Stops judging; the recogniser is closed by its owner."""

@@ -58,6 +58,7 @@ class PipelineOptions:
         session_id: told to processors.
         metadata: likewise.
         output_sample_rate: of agent audio, in Hz; 0 for the voice's own.
+        max_speakers: how many people are heard at the same time, each by an own ear.
     """
 
     brain: Brain
@@ -72,6 +73,7 @@ class PipelineOptions:
     session_id: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     output_sample_rate: int = 0
+    max_speakers: int = 8
 
 
 class Sink(Protocol):

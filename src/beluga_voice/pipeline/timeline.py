@@ -39,6 +39,12 @@ class Timeline:
         self._started = False
         self._late_since: float | None = None
 
+    def branch(self) -> Timeline:
+        """The same clock and zero for the audio of another speaker."""
+        other = Timeline(self._clock)
+        other._zero = self._zero
+        return other
+
     def now(self) -> float:
         """Time since the session began, by the clock."""
         return self._clock.now() - self._zero

@@ -21,7 +21,7 @@ _DEADLINE = 1.0
 
 
 class TurnJudge:
-    """Keeps the last seconds of the user's audio and one question under way.
+    """Keeps the last seconds of each speaker's audio and one question under way.
 
     A detector that fails or is late is logged once and the core's own rules on the words decide.
 
@@ -40,22 +40,28 @@ class TurnJudge:
         self._detector = detector
         self._spawn = spawn
         self._on_probability = on_probability
-        self._audio = bytearray()
+        self._audio: dict[str, bytearray] = {}
         self._question: asyncio.Task[None] | None = None
         self._complained = False
 
-    def hear(self, pcm: bytes) -> None:
-        """Takes mono s16le audio at 16 kHz."""
-        self._audio += pcm
-        over = len(self._audio) - _SECONDS * EAR_RATE * 2
+    def hear(self, who: str, pcm: bytes) -> None:
+        """Takes mono s16le audio of ``who`` at 16 kHz."""
+        audio = self._audio.setdefault(who, bytearray())
+        audio += pcm
+        over = len(audio) - _SECONDS * EAR_RATE * 2
         if over > EAR_RATE:  # cut now and then, not for every frame
-            del self._audio[:over]
+            del audio[:over]
 
-    def ask(self, text: str) -> None:
-        """Judges ``text`` and the audio so far; a question still under way is given up."""
+    def forget(self, who: str) -> None:
+        """``who`` has left."""
+        self._audio.pop(who, None)
+
+    def ask(self, who: str, text: str) -> None:
+        """Judges ``text`` and the audio of ``who`` so far; a question still under way is given up."""
         if self._question is not None:
             self._question.cancel()
-        self._question = self._spawn(self._judge(text, bytes(self._audio)), "turn-judge")
+        audio = bytes(self._audio.get(who, b""))
+        self._question = self._spawn(self._judge(text, audio), "turn-judge")
 
     async def _judge(self, text: str, audio: bytes) -> None:
         try:

@@ -21,8 +21,6 @@ class TurnTimes:
         self._speech_end = 0.0
         self._committed = 0.0
         self._final: float | None = None
-        self.open_turn = 0
-        self.told = ""
         self.last_heard = ""
 
     def asked(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from beluga_voice.interfaces import ChatMessage, UserTurn
+from beluga_voice.interfaces import ChatMessage, Participant, UserTurn
+from beluga_voice.session.room import Room
 
 __all__ = ["TurnContext"]
 
@@ -21,6 +22,7 @@ class TurnContext:
         metadata: Mapping[str, Any],
         turn: UserTurn,
         history: Callable[[], Sequence[ChatMessage]],
+        room: Room,
         say: Callable[[str], None],
         end: Callable[[str], None],
     ) -> None:
@@ -29,12 +31,22 @@ class TurnContext:
         self.metadata = metadata
         self.turn = turn
         self._history = history
+        self._room = room
         self._say = say
         self._end = end
 
     @property
+    def participants(self) -> Sequence[Participant]:
+        """Who is in the room, the agent itself left out."""
+        return self._room.present
+
+    def name_of(self, identity: str) -> str:
+        """The name to show for somebody who is or was in the room."""
+        return self._room.name_of(identity)
+
+    @property
     def history(self) -> Sequence[ChatMessage]:
-        """The conversation so far, oldest first, the present turn's user message included."""
+        """The conversation so far, oldest first, the present turn's user messages included."""
         return self._history()
 
     async def say(self, text: str) -> None:

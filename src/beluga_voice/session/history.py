@@ -27,7 +27,7 @@ class History:
         return tuple(m for _, m in self._messages)
 
     def user(self, turn: int, text: str, at: float, participant: str = "") -> None:
-        """The user finished a turn."""
+        """Somebody said something in a turn that is over."""
         self._add(turn, ChatMessage("user", text, at=at, participant=participant))
 
     def take_back(self, turn: int) -> None:

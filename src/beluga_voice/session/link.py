@@ -12,6 +12,7 @@ from beluga_voice.core import inputs as inp
 from beluga_voice.errors import BackendError, ConnectError
 from beluga_voice.interfaces import Transport
 from beluga_voice.pipeline.cascade import Cascade
+from beluga_voice.session.room import Room
 
 __all__ = ["TransportLink"]
 
@@ -27,6 +28,7 @@ class TransportLink:
         name: of the session, for logs and tasks.
         transport: the connection to the user.
         cascade: hears the audio.
+        room: is told who comes and goes.
         events: what to tell the client.
         emit: sends an event to all subscribers.
         now: session time in seconds.
@@ -37,6 +39,7 @@ class TransportLink:
         name: str,
         transport: Transport,
         cascade: Cascade,
+        room: Room,
         events: AsyncIterator[ev.SessionEvent],
         emit: Callable[[ev.SessionEvent], None],
         now: Callable[[], float],
@@ -44,6 +47,7 @@ class TransportLink:
         self._name = name
         self._transport = transport
         self._cascade = cascade
+        self._room = room
         self._emit = emit
         self._now = now
         self._open = True
@@ -71,6 +75,8 @@ class TransportLink:
     async def _receive(self) -> None:
         try:
             async for frame in self._transport.recv():
+                if frame.participant:
+                    self._room.heard(frame.participant)
                 await self._cascade.hear(frame)
         except BackendError as error:
             self._cascade.error(error, "transport")
@@ -95,22 +101,33 @@ class TransportLink:
         text = str(message.get("text", "")).strip()
         match message.get("type"):
             case "text" if text:
-                self._cascade.tell(inp.TypedText(text))
+                self._room.heard(str(message.get("participant", "")))
+                self._cascade.typed(text, str(message.get("participant", "")))
             case "dtmf":
-                self._emit(ev.DtmfEvent(at=self._now(), digit=str(message.get("digit", ""))[:1]))
+                digit, who = str(message.get("digit", ""))[:1], str(message.get("participant", ""))
+                self._emit(ev.DtmfEvent(at=self._now(), digit=digit, participant=who))
             case "stop":
                 self._cascade.tell(inp.Stop("stopped"))
             case "transport":
                 reason = str(message.get("reason", ""))
                 self._emit(ev.TransportEvent(at=self._now(), state=message["state"], reason=reason))
             case "participant":
-                self._emit(
-                    ev.ParticipantEvent(
-                        at=self._now(),
-                        identity=str(message.get("identity", "")),
-                        phase=str(message.get("phase", "")),
-                        data=dict(message.get("data", {})),
-                    )
-                )
+                self._on_participant(message)
             case _:
                 log.debug("session %s: unknown control message %s", self._name, message.get("type"))
+
+    def _on_participant(self, message: Mapping[str, Any]) -> None:
+        identity, phase = str(message.get("identity", "")), str(message.get("phase", ""))
+        self._room.on_participant(message)
+        match phase:
+            case "left" | "track_unpublished":
+                self._cascade.ears.left(identity)
+            case "muted":
+                self._cascade.ears.muted(identity)
+            case _:
+                pass
+        self._emit(
+            ev.ParticipantEvent(
+                at=self._now(), identity=identity, phase=phase, data=dict(message.get("data") or {})
+            )
+        )

@@ -12,12 +12,13 @@ from beluga_voice import events as ev
 from beluga_voice.config import Config, SessionConfig
 from beluga_voice.core import inputs as inp
 from beluga_voice.core.conversation import State
-from beluga_voice.errors import BackendError, ConfigError, FormatError, SessionError, first_error
+from beluga_voice.errors import BackendError, ConfigError, SessionError, first_error
 from beluga_voice.frames import AudioFrame
-from beluga_voice.interfaces import LLM, Brain, ChatMessage, Transport, UserTurn
+from beluga_voice.interfaces import LLM, Brain, ChatMessage, Participant, Transport, UserTurn
 from beluga_voice.pipeline.cascade import Cascade
-from beluga_voice.pipeline.parts import Parts, PipelineOptions
+from beluga_voice.pipeline.parts import Parts
 from beluga_voice.pipeline.timeline import LoopClock, Timeline
+from beluga_voice.session.audio_in import FRAME_SECONDS, checked_pcm, frames_of
 from beluga_voice.session.audio_out import Clips, ReceiveQueue, TransportSink
 from beluga_voice.session.brains import make_brain
 from beluga_voice.session.broadcast import Broadcast
@@ -26,6 +27,8 @@ from beluga_voice.session.event_log import EventLog
 from beluga_voice.session.history import History
 from beluga_voice.session.link import TransportLink
 from beluga_voice.session.metrics import MetricsCollector, SessionMetrics
+from beluga_voice.session.options import pipeline_options
+from beluga_voice.session.room import Room
 
 __all__ = ["Session"]
 
@@ -34,7 +37,6 @@ log = logging.getLogger(__name__)
 STOP_DEADLINE = 2.0
 # process_audio may run this far ahead of real time; then it waits, so a file can simply be poured in.
 _MAX_LEAD = 0.02
-_FRAME_SECONDS = 0.02
 
 Phase = Literal["new", "starting", "live", "closing", "closed"]
 
@@ -82,6 +84,7 @@ class Session:
         self._metadata: dict[str, Any] = dict(config.metadata)
         self._broadcast = Broadcast()
         self._history = History(history)
+        self._room = Room(config.group or backend_config.group, config.agent_name)
         self._metrics = MetricsCollector()
         self._broadcast.listen(self._metrics.on_event)
         if on_event is not None:
@@ -127,6 +130,11 @@ class Session:
     def history(self) -> tuple[ChatMessage, ...]:
         """What the user said and heard, oldest first."""
         return self._history.messages
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """Who is in the room, the agent itself left out; empty outside a room."""
+        return self._room.present
 
     @property
     def metrics(self) -> SessionMetrics:
@@ -194,25 +202,16 @@ class Session:
     async def _open(self) -> None:
         config, backend = self._config, self._backend_config
         self._timeline = Timeline(LoopClock())
-        turn = (config.turn or backend.turn).to_core(
-            thinking_timeout=backend.timeout + 1.0, language=config.language
-        )
-        options = PipelineOptions(
+        options = pipeline_options(
+            config,
+            backend,
             brain=self._brain,
-            turn=turn,
-            latency_target=backend.latency_target,
-            language=config.language,
-            phrases=config.phrases,
-            error_reply=config.error_reply,
-            max_retries=backend.max_retries,
-            retry_delay=backend.retry_delay,
-            processors=backend.custom_processors,
             session_id=self.id,
             metadata=self._metadata,
             output_sample_rate=self.output_sample_rate,
         )
         if config.event_log is not None:
-            self._log = EventLog(config.event_log, self.id, turn)
+            self._log = EventLog(config.event_log, self.id, options.turn)
             self._broadcast.listen(self._log.event)
         self._cascade = Cascade(self._parts, options, self, self._sink, self._timeline, backend.timeout)
         try:
@@ -224,7 +223,9 @@ class Session:
         self._phase = "live"
         if self._transport is not None:
             events = self._broadcast.subscribe()
-            self._link = TransportLink(self.id, self._transport, self._cascade, events, self.emit, self._now)
+            self._link = TransportLink(
+                self.id, self._transport, self._cascade, self._room, events, self.emit, self._now
+            )
         self.emit(ev.StateEvent(at=0.0, state="listening", previous="starting"))
         greeting = self._brain.greeting() if config.greeting is None else config.greeting
         if greeting:
@@ -319,21 +320,10 @@ class Session:
             SessionError: ``session_not_active`` before start and after stop.
         """
         cascade, timeline = self._live("process_audio")
-        if not isinstance(pcm, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise FormatError(
-                "process_audio", "invalid_format", f"pcm must be bytes, got {type(pcm).__name__}"
-            )
-        if len(pcm) % 2:
-            raise FormatError(
-                "process_audio",
-                "invalid_format",
-                f"{len(pcm)} bytes are not whole 16-bit samples; send s16le PCM",
-            )
-        size = int(self.input_sample_rate * _FRAME_SECONDS) * 2
-        for start in range(0, len(pcm), size):
-            await cascade.hear(AudioFrame(bytes(pcm[start : start + size]), self.input_sample_rate))
+        for frame in frames_of(checked_pcm("process_audio", pcm), self.input_sample_rate):
+            await cascade.hear(frame)
             if timeline.lead > _MAX_LEAD:
-                await asyncio.sleep(timeline.lead - _MAX_LEAD + _FRAME_SECONDS)
+                await asyncio.sleep(timeline.lead - _MAX_LEAD + FRAME_SECONDS)
                 if self._phase != "live":
                     return
 
@@ -357,7 +347,7 @@ class Session:
             levels: also the user's loudness, ten times a second.
         """
         if levels and self._cascade is not None:
-            self._cascade.want_level()
+            self._cascade.ears.want_level()
         return self._broadcast.subscribe(levels=levels)
 
     async def say(self, text: str, *, interruptible: bool = True) -> None:
@@ -392,7 +382,7 @@ class Session:
         """
         cascade, _ = self._live("send_text")
         if text.strip():
-            cascade.tell(inp.TypedText(text.strip()))
+            cascade.typed(text.strip())
 
     # --- owner of the pipeline ----------------------------------------------------------------------------
 
@@ -405,9 +395,15 @@ class Session:
         if self._log is not None:
             self._log.record(kind, now, value)
 
-    def user_said(self, turn: int, text: str, at: float) -> None:
-        """A turn becomes history."""
-        self._history.user(turn, text, at)
+    def name_of(self, participant: str) -> str:
+        """The name to show for an identity."""
+        return self._room.name_of(participant)
+
+    def user_said(self, turn: UserTurn, at: float) -> None:
+        """A turn becomes history, one message for each utterance."""
+        for who, words in turn.utterances:
+            self._room.heard(who)
+            self._history.user(turn.number, words, at, who)
         self._changed()
 
     def user_took_back(self, turn: int) -> None:
@@ -417,7 +413,12 @@ class Session:
     def agent_said(self, turn: int, text: str, at: float, interrupted: bool) -> None:
         """What was heard becomes history."""
         self._history.agent(turn, text, at, interrupted=interrupted)
+        self._room.replied(at)
         self._changed()
+
+    def answers(self, turn: UserTurn, onset: float) -> bool:
+        """Whether ``turn`` is for the agent at all."""
+        return self._room.answers(turn, onset)
 
     def answer(self, turn: UserTurn, reply: int) -> AsyncIterator[Any]:
         """The agent's words on ``turn``."""
@@ -434,6 +435,7 @@ class Session:
             metadata=self._metadata,
             turn=turn,
             history=lambda: self._history.messages,
+            room=self._room,
             say=lambda text: cascade.say_now(reply, text),
             end=end,
         )

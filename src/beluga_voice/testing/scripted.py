@@ -7,10 +7,11 @@ utterance says and tells it word by word, as a real recogniser does.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import struct
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,13 @@ def tone(seconds: float, rate: int = 16_000, hertz: float = 220.0, level: float 
 def silence(seconds: float, rate: int = 16_000) -> bytes:
     """Mono s16le zeros."""
     return bytes(2 * int(seconds * rate))
+
+
+def _pitch(pcm: bytes, rate: int) -> float:
+    """Of a tone, in Hz: where it crosses zero."""
+    samples = struct.unpack(f"<{len(pcm) // 2}h", pcm)
+    rising = [i for i, (a, b) in enumerate(itertools.pairwise(samples)) if a < 0 <= b]
+    return rate * (len(rising) - 1) / (rising[-1] - rising[0]) if len(rising) > 1 else 0.0
 
 
 class ScriptedVAD:
@@ -69,6 +77,8 @@ class ScriptedSTT:
 
     Attributes:
         utterances: text of each segment of speech; further segments are empty.
+        voices: for several speakers: the utterances of each by the pitch of their `tone` in Hz; who sounds nearest to
+            a pitch is recognised by it.
         final_delay: seconds from `finalize` to the final.
         seconds_per_word: pace of partials while speech goes on.
         failures: errors raised by successive streams instead of recognising.
@@ -77,6 +87,7 @@ class ScriptedSTT:
     """
 
     utterances: Sequence[str] = ()
+    voices: Mapping[float, Sequence[str]] = field(default_factory=dict[float, Sequence[str]])
     final_delay: float = 0.05
     seconds_per_word: float = 0.3
     failures: list[BackendError] = field(default_factory=list[BackendError])
@@ -85,9 +96,16 @@ class ScriptedSTT:
     opened: int = 0
     closed: int = 0
     _queue: deque[str] = field(default_factory=deque[str])
+    _queues: dict[float, deque[str]] = field(default_factory=dict[float, deque[str]])
 
     def __post_init__(self) -> None:
         self._queue = deque(self.utterances)
+        self.give_voices(self.voices)
+
+    def give_voices(self, voices: Mapping[float, Sequence[str]]) -> None:
+        """Replaces ``voices``."""
+        self.voices = voices
+        self._queues = {pitch: deque(texts) for pitch, texts in voices.items()}
 
     async def start(self) -> None:
         """Nothing to load."""
@@ -98,9 +116,12 @@ class ScriptedSTT:
         await asyncio.sleep(self.open_delay)
         return _ScriptedSttStream(self, sample_rate)
 
-    def next_utterance(self) -> str:
-        """The words of the next segment."""
-        return self._queue.popleft() if self._queue else ""
+    def next_utterance(self, pitch: float = 0.0) -> str:
+        """The words of the next segment, spoken at ``pitch`` Hz."""
+        queue = self._queue
+        if self._queues:
+            queue = self._queues[min(self._queues, key=lambda p: abs(p - pitch))]
+        return queue.popleft() if queue else ""
 
     async def close(self) -> None:
         """Nothing to free."""
@@ -116,8 +137,11 @@ class _ScriptedSttStream:
         self._spoken = 0.0
         self._told = 0
         self._timers: set[asyncio.TimerHandle] = set()
+        self._pitch = 0.0
 
     def push(self, pcm: bytes, at: float) -> None:
+        if self._stt.voices and any(pcm):
+            self._pitch = _pitch(pcm, self._rate)
         if self._text is None or not any(pcm):
             return
         self._spoken += len(pcm) / (2 * self._rate)
@@ -131,7 +155,7 @@ class _ScriptedSttStream:
             self._events.put_nowait(self._stt.failures.pop(0))
             return
         if self._text is None:
-            self._text, self._spoken, self._told = self._stt.next_utterance().split(), 0.0, 0
+            self._text, self._spoken, self._told = self._stt.next_utterance(self._pitch).split(), 0.0, 0
 
     def finalize(self, at: float) -> None:
         text = " ".join(self._text or ())
