@@ -20,7 +20,15 @@ from beluga_voice.core.group import GroupSettings
 from beluga_voice.core.settings import TurnSettings
 from beluga_voice.errors import ConfigError
 
-__all__ = ["Config", "GroupConfig", "SessionConfig", "Settings", "TransportConfig", "TurnConfig"]
+__all__ = [
+    "Config",
+    "GroupConfig",
+    "RealtimeConfig",
+    "SessionConfig",
+    "Settings",
+    "TransportConfig",
+    "TurnConfig",
+]
 
 ENV_PREFIX = "BELUGA_VOICE_"
 _SECRET_WORDS = ("key", "secret", "token", "password", "credential")
@@ -103,6 +111,43 @@ class GroupConfig(Settings):
         return GroupSettings(self.answer, names, self.follow_up)
 
 
+class RealtimeConfig(Settings):
+    """What ``s2s_config`` may say of every speech-to-speech model; the rest of it are the model's own settings.
+
+    Attributes:
+        turn_detection: who takes turns: the ``server`` (the model) or ``local`` (our voice activity detection);
+            ``auto`` is the model where it can.
+        reasoning: who decides what is said: the ``model`` (with the instructions and tools of an `Agent`) or our
+            ``agent`` (it is given the transcript, and the model speaks its words); ``auto`` is the agent where there is
+            an ``agent_callback``.
+        instructions: for the model, before those of an `Agent`.
+        endpointing_delay: for ``local``: silence after which the user's turn is over, in seconds. Words that are
+            plainly unfinished wait longer, up to ``turn.max_endpointing_delay``, where the model tells them in time.
+        speculate: for ``local``: ask for the answer before that silence is over; tokens are wasted when the user goes
+            on.
+        answer_timeout: for ``server``: seconds until a model that does not answer is given up.
+        renew_early: how long before the vendor's limit a quiet moment for a new connection is looked for, in seconds.
+    """
+
+    turn_detection: Literal["auto", "server", "local"] = "auto"
+    reasoning: Literal["auto", "model", "agent"] = "auto"
+    instructions: str = ""
+    endpointing_delay: float = Field(default=0.22, ge=0.06, le=5.0)
+    speculate: bool = True
+    answer_timeout: float = Field(default=10.0, ge=1.0, le=120.0)
+    renew_early: float = Field(default=300.0, ge=5.0, le=3600.0)
+
+    @classmethod
+    def split(cls, values: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """These settings, and those that are the model's own.
+
+        Raises:
+            ConfigError: ``invalid_config`` if one of these is wrong.
+        """
+        ours = {name: value for name, value in values.items() if name in cls.model_fields}
+        return cls(**ours), {name: value for name, value in values.items() if name not in ours}
+
+
 class Config(Settings):
     """Configuration of a backend.
 
@@ -117,7 +162,8 @@ class Config(Settings):
         turn_detection_provider: judge of complete turns (default: the core's own rules on the words).
         noise_cancellation_provider: filter before VAD and STT.
         provider_config: settings of the backend, e.g. ``url`` and ``api_key``.
-        stt_config: settings of the recogniser; likewise the other ``…_config`` fields.
+        stt_config: settings of the recogniser; likewise the other ``…_config`` fields (``s2s_config``: see
+            `RealtimeConfig`).
         turn: endpointing and interruption.
         group: behaviour among several people.
         latency_target: seconds from the end of speech to the first agent audio, 0.1–5; a miss is reported.

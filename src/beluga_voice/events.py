@@ -19,6 +19,7 @@ __all__ = [
     "InterruptionEvent",
     "LevelEvent",
     "MetricsEvent",
+    "ModelEvent",
     "ParticipantEvent",
     "SessionEvent",
     "StateEvent",
@@ -26,6 +27,7 @@ __all__ = [
     "TranscriptEvent",
     "TransportEvent",
     "TurnEvent",
+    "UsageEvent",
     "UserAwayEvent",
     "to_dict",
 ]
@@ -198,7 +200,7 @@ class ErrorEvent(SessionEvent):
     Attributes:
         code: one of `beluga_voice.errors.CODES`.
         message: what happened and what to do.
-        stage: ``stt``, ``agent``, ``tts``, ``vad``, ``transport``, ``hook`` or ``session``.
+        stage: ``stt``, ``agent``, ``tts``, ``vad``, ``transport``, ``s2s``, ``hook`` or ``session``.
         retryable: whether it may succeed later.
     """
 
@@ -216,6 +218,34 @@ class TransportEvent(SessionEvent):
     type: ClassVar[str] = "transport"
     state: Literal["connected", "reconnecting", "reconnected", "lost"]
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEvent(SessionEvent):
+    """The connection to a speech-to-speech model changed: ``connected``, ``reconnecting`` or ``renewed``."""
+
+    type: ClassVar[str] = "model"
+    state: Literal["connected", "reconnecting", "renewed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEvent(SessionEvent):
+    """What a response of a speech-to-speech model cost.
+
+    Attributes:
+        turn: the turn it answers; 0 for none.
+        input_tokens: audio, text and cached ones together.
+        output_tokens: audio and text together.
+        details: single counts, under the vendor's names.
+        wasted: it was cancelled before its end, or for speech that went on.
+    """
+
+    type: ClassVar[str] = "usage"
+    turn: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    details: dict[str, int] = field(default_factory=dict[str, int])
+    wasted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +323,8 @@ Event = (
     | MetricsEvent
     | ErrorEvent
     | TransportEvent
+    | ModelEvent
+    | UsageEvent
     | ParticipantEvent
     | DtmfEvent
     | LevelEvent

@@ -38,7 +38,9 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "stt": {"pocketsphinx": f"{_P}.stt.pocketsphinx:create"},
     "tts": {"hibari": f"{_P}.tts.hibari:create"},
     "llm": {"openai": f"{_P}.llm.openai:create"},
-    "s2s": {},
+    "s2s": {
+        "scripted": "beluga_voice.testing.scripted_realtime:create",
+    },
     "vad": {"energy": f"{_P}.vad.energy:create", "silero": f"{_P}.vad.silero:create"},
     "turn": {},
     "noise": {},

@@ -16,7 +16,7 @@ def test_backends_are_listed_with_capabilities_and_schema() -> None:
     assert registry.names() == sorted(registry.names())
     assert registry.is_registered("embedded")
     capabilities = registry.capabilities("embedded")
-    assert not capabilities.s2s
+    assert capabilities.s2s
     assert capabilities.session_persistence
     assert registry.config_schema("embedded")["type"] == "object"
     schema = registry_for("stt").config_schema("pocketsphinx")

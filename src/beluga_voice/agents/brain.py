@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from beluga_voice.agents.agent import Agent
-from beluga_voice.agents.mcp import McpConnections
 from beluga_voice.agents.messages import ToolMemory, labelled
+from beluga_voice.agents.toolbox import MAX_TOOLS_IN_FLIGHT, Toolbox, ToolListener
 from beluga_voice.agents.tools import RunnableTool, ToolOutcome
 from beluga_voice.errors import ConfigError
 from beluga_voice.frames import ToolCall
@@ -20,17 +20,11 @@ __all__ = ["MAX_TOOLS_IN_FLIGHT", "AgentBrain", "ToolListener"]
 
 _log = logging.getLogger(__name__)
 
-MAX_TOOLS_IN_FLIGHT = 8
 _APOLOGY = "Sorry, I could not work that out. Could you ask in another way?"
 _INTERRUPTED = (
     "The user interrupted before this ended. It may or may not have taken effect: check before repeating it."
 )
 _BREATHE_EVERY = 32  # pieces of text after which other tasks get a turn, whatever the model does
-
-ToolListener = Callable[[str, str, Any, dict[str, Any], str], None]
-"""Called with call id, tool name, phase (``started``, ``ended``, ``failed``), arguments and result."""
-
-_Phase = Literal["started", "ended", "failed"]
 
 
 class AgentBrain:
@@ -48,10 +42,8 @@ class AgentBrain:
     def __init__(self, agent: Agent, llm: LLM | None = None, *, on_tool: ToolListener | None = None) -> None:
         self._agent = agent
         self._llm = llm
-        self._on_tool = on_tool
         self._memory = ToolMemory()
-        self._in_flight = 0
-        self._servers = McpConnections()
+        self._toolbox = Toolbox(on_tool, self._model)
         self._model(agent)
 
     @property
@@ -74,11 +66,11 @@ class AgentBrain:
         Raises:
             ConnectError: ``connection_failed`` or ``connection_timeout`` if one cannot be reached.
         """
-        await self._servers.start(self._agent.mcp_servers)
+        await self._toolbox.servers.start(self._agent.mcp_servers)
 
     async def close(self) -> None:
         """Leaves the MCP servers; idempotent."""
-        await self._servers.close()
+        await self._toolbox.servers.close()
 
     async def reply(self, turn: UserTurn, context: Context) -> AsyncIterator[str]:
         """Streams the answer; closing the iterator cancels the model and the tools.
@@ -95,7 +87,7 @@ class AgentBrain:
         ] = []  # in this turn: the words before each round of calls, which are not history yet
         for calls_left in range(self._agent.max_tool_rounds, -1, -1):
             agent = self._agent
-            tools = await self._toolbox(agent)
+            tools = await self._toolbox.tools(agent)
             messages = self._memory.build(agent.instructions, turn, context.history)
             messages = _with_words(messages, exchange.messages[begun:], said)
             messages = labelled(messages, lambda who: context.name_of(who))
@@ -151,44 +143,7 @@ class AgentBrain:
         context: Context,
         outcomes: dict[int, ToolOutcome],
     ) -> None:
-        self._tell(call, "started")
-        try:
-            outcome = await self._outcome(call, tools, context)
-        except asyncio.CancelledError:
-            self._tell(call, "failed", "interrupted")
-            raise
-        outcomes[index] = outcome
-        self._tell(call, "failed" if outcome.failed else "ended", outcome.text)
-
-    async def _outcome(
-        self, call: ToolCall, tools: Mapping[str, RunnableTool], context: Context
-    ) -> ToolOutcome:
-        found = tools.get(call.name)
-        if found is None:
-            known = ", ".join(tools) or "none"
-            return ToolOutcome(f"There is no tool {call.name!r}. There are: {known}.", failed=True)
-        if self._in_flight >= MAX_TOOLS_IN_FLIGHT:
-            return ToolOutcome(
-                f"At most {MAX_TOOLS_IN_FLIGHT} tools can run at once. Try again.", failed=True
-            )
-        self._in_flight += 1
-        try:
-            outcome = await found.run(call.arguments, context)
-            if outcome.agent is not None:
-                self._model(outcome.agent)
-        except Exception as error:
-            _log.warning("tool %s failed: %s", call.name, type(error).__name__, exc_info=error)
-            return ToolOutcome(f"{call.name} failed: {error}", failed=True)
-        finally:
-            self._in_flight -= 1
-        return outcome
-
-    async def _toolbox(self, agent: Agent) -> dict[str, RunnableTool]:
-        """All tools of ``agent`` by name; its own come before those of servers."""
-        found = {t.spec.name: t for t in agent.tools}
-        for remote in await self._servers.tools(agent.mcp_servers):
-            found.setdefault(remote.spec.name, remote)
-        return found
+        outcomes[index] = await self._toolbox.run(call, tools, context)
 
     def _model(self, agent: Agent) -> LLM:
         model = agent.llm or self._llm
@@ -201,14 +156,6 @@ class AgentBrain:
                 {"fields": ["llm_provider"]},
             )
         return model
-
-    def _tell(self, call: ToolCall, phase: _Phase, result: str = "") -> None:
-        if self._on_tool is None:
-            return
-        try:
-            self._on_tool(call.id, call.name, phase, dict(call.arguments), result)
-        except Exception:  # a listener must not break the reply
-            _log.exception("the tool listener failed")
 
 
 def _with_words(

@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from beluga_voice.config import Config, SessionConfig, TransportConfig
+from beluga_voice.config import Config, RealtimeConfig, SessionConfig, TransportConfig
 from beluga_voice.errors import (
     BackendError,
     CapacityError,
@@ -23,14 +22,17 @@ from beluga_voice.errors import (
     SessionError,
     first_error,
 )
-from beluga_voice.interfaces import LLM, Capabilities, HealthStatus, Transport
+from beluga_voice.interfaces import LLM, VAD, Capabilities, HealthStatus, Transport
 from beluga_voice.observe.metrics import BackendMetrics
 from beluga_voice.observe.tracing import span
 from beluga_voice.pipeline.parts import Parts
+from beluga_voice.pipeline.realtime_parts import RealtimeParts
 from beluga_voice.registry import registry_for
 from beluga_voice.session.hooks import Door
+from beluga_voice.session.realtime import check_abilities
 from beluga_voice.session.records import Records
 from beluga_voice.session.session import Session
+from beluga_voice.speech_to_speech import S2S
 
 __all__ = ["Backend"]
 
@@ -53,11 +55,9 @@ class Backend:
         self.name = name
         self.config = config
         self.capabilities = capabilities
-        if config.pipeline_type == "s2s" and not capabilities.s2s:
-            raise ConfigError(
-                "new_backend", "invalid_config", f"pipeline_type='s2s' is not supported by provider {name!r}"
-            )
+        self._check_s2s(config.pipeline_type)
         self._parts: Parts | None = None
+        self._realtime: RealtimeParts | None = None
         self._llm: LLM | None = None
         self._sessions: dict[str, Session] = {}
         self._reserved = 0
@@ -100,12 +100,11 @@ class Backend:
         async with self._starting:
             if self._running:
                 return
-            parts = self._require_parts()
             with span("backend.Start", enabled=self.config.enable_tracing, provider=self.name):
                 try:
                     async with asyncio.timeout(self.config.timeout):
                         async with asyncio.TaskGroup() as group:
-                            for part in (parts.stt, parts.tts, parts.vad):
+                            for part in self._all_parts():
                                 group.create_task(part.start())
                         await self.connect()
                         await self._records.start()
@@ -193,7 +192,7 @@ class Backend:
 
     async def _create(self, config: SessionConfig) -> Session:
         session_id = uuid.uuid4().hex
-        parts = self._require_parts()
+        parts = self._parts_for(config)
         transport: Transport | None = None
         try:
             async with asyncio.timeout(self.config.timeout):
@@ -280,28 +279,48 @@ class Backend:
     def _make_parts(self) -> None:
         """Resolves every provider named in the config now, so that a wrong name fails at creation."""
         c = self.config
-        if c.pipeline_type == "s2s":
-            raise ConfigError(
-                "new_backend", "invalid_config", "pipeline_type='s2s' has no provider installed yet"
-            )
         turn, noise = c.turn_detection_provider, c.noise_cancellation_provider
-        self._parts = Parts(
-            stt=registry_for("stt").create(c.stt_provider, c.stt_config),
-            tts=registry_for("tts").create(c.tts_provider, c.tts_config),
-            vad=registry_for("vad").create(c.vad_provider or "silero", c.vad_config),
-            turn=registry_for("turn").create(turn, c.turn_detection_config) if turn else None,
-            noise=registry_for("noise").create(noise, c.noise_cancellation_config) if noise else None,
-        )
+        vad: VAD = registry_for("vad").create(c.vad_provider or "silero", c.vad_config)
+        judge = registry_for("turn").create(turn, c.turn_detection_config) if turn else None
+        noise_filter = registry_for("noise").create(noise, c.noise_cancellation_config) if noise else None
+        self._parts = self._realtime = None
+        if c.stt_provider and c.tts_provider:
+            stt = registry_for("stt").create(c.stt_provider, c.stt_config)
+            tts = registry_for("tts").create(c.tts_provider, c.tts_config)
+            self._parts = Parts(stt, tts, vad, judge, noise_filter)
+        if c.s2s_provider:
+            settings, own = RealtimeConfig.split(c.s2s_config)
+            model: S2S = registry_for("s2s").create(c.s2s_provider, own)
+            check_abilities(settings, model.capabilities)
+            self._realtime = RealtimeParts(model, settings, vad, judge, noise_filter)
         self._llm = registry_for("llm").create(c.llm_provider, c.llm_config) if c.llm_provider else None
 
-    def _require_parts(self) -> Parts:
-        assert self._parts is not None
-        return self._parts
+    def _check_s2s(self, pipeline: str) -> None:
+        if pipeline == "s2s" and not self.capabilities.s2s:
+            message = f"pipeline_type='s2s' is not supported by provider {self.name!r}"
+            raise ConfigError("new_backend", "invalid_config", message)
+
+    def _parts_for(self, config: SessionConfig) -> Parts | RealtimeParts:
+        """The parts of the pipeline a session wants."""
+        pipeline = config.pipeline_type or self.config.pipeline_type
+        self._check_s2s(pipeline)
+        found = self._realtime if pipeline == "s2s" else self._parts
+        if found is None:
+            needs = "s2s_provider" if pipeline == "s2s" else "stt_provider and tts_provider"
+            message = f"pipeline_type={pipeline!r} needs {needs} in the backend's Config"
+            raise ConfigError("create_session", "invalid_config", message, {"fields": ["pipeline_type"]})
+        return found
+
+    def _all_parts(self) -> list[Any]:
+        """Everything that is started and closed, once each."""
+        cascade, realtime = self._parts, self._realtime
+        parts: list[Any] = [] if cascade is None else [cascade.stt, cascade.tts, cascade.vad]
+        if realtime is not None:
+            parts += [realtime.s2s] if cascade is not None else [realtime.s2s, realtime.vad]
+        return parts
 
     async def _close_parts(self) -> None:
-        parts = self._require_parts()
-        closers: Sequence[Any] = [p for p in (parts.stt, parts.tts, parts.vad, self._llm) if p is not None]
-        for part in closers:
+        for part in [*self._all_parts(), *([self._llm] if self._llm is not None else [])]:
             try:
                 async with asyncio.timeout(2.0):
                     await part.close()

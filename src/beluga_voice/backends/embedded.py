@@ -14,6 +14,7 @@ from beluga_voice.interfaces import Capabilities
 __all__ = ["CAPABILITIES", "EmbeddedBackend", "SettingsModel", "create"]
 
 CAPABILITIES = Capabilities(
+    s2s=True,
     multi_user=False,
     session_persistence=True,
     min_latency=0.3,

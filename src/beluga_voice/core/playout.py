@@ -17,6 +17,7 @@ class _Piece:
     text: str
     seconds: float = 0.0
     complete: bool = False
+    growing: bool = False
     ends: list[float] = field(default_factory=list[float])
 
 
@@ -36,6 +37,12 @@ class Playout:
         if self._pieces:
             self._pieces[-1].complete = True
         self._pieces.append(_Piece(text))
+
+    def add_text(self, text: str) -> None:
+        """The present piece says ``text`` too; for a model whose words come beside its audio."""
+        piece = self._pieces[-1]
+        piece.text += text
+        piece.growing = True
 
     def queue(self, seconds: float, word_ends: tuple[float, ...] = ()) -> None:
         """More audio of the present piece was made.
@@ -89,7 +96,10 @@ class Playout:
                 start += piece.seconds
                 continue
             if inside > 0:
-                out.extend(words[: _count(piece, words, inside)])
+                count = _count(piece, words, inside)
+                if piece.growing and not piece.complete and not piece.text[-1:].isspace():
+                    count = min(count, len(words) - 1)  # the last word may not be all there
+                out.extend(words[: max(0, count)])
             break
         return out
 

@@ -72,6 +72,10 @@ class Channel(Generic[T]):
         self._room.set()
         return item
 
+    def peek(self) -> T:
+        """The oldest item, left where it is; IndexError if there is none."""
+        return self._items[0]
+
     def clear(self) -> None:
         """Throws away all items."""
         self._items.clear()

@@ -95,6 +95,11 @@ class Mouth:
         if reply == self.reply:
             self._playout.begin_piece(text)
 
+    def add_words(self, reply: int, text: str) -> None:
+        """The present piece says ``text`` too."""
+        if reply == self.reply:
+            self._playout.add_text(text)
+
     async def queue(self, reply: int, pcm: bytes, word_ends: tuple[float, ...] = ()) -> None:
         """Adds mono s16le audio at the mouth's rate; waits while enough is queued; late audio is dropped."""
         while reply == self.reply and len(self._frames) * FRAME_SECONDS >= MAX_QUEUED_SECONDS:
@@ -163,6 +168,11 @@ class Mouth:
     def heard(self) -> str:
         """What was heard of the present reply."""
         return self._playout.heard()
+
+    @property
+    def played(self) -> float:
+        """Seconds heard of the present reply, or of the last one that was stopped."""
+        return self._playout.played
 
     # --- sending --------------------------------------------------------------------------------------------
 

@@ -31,6 +31,11 @@ class Parts:
     turn: TurnDetector | None = None
     noise: NoiseFilter | None = None
 
+    @property
+    def output_sample_rate(self) -> int:
+        """Of the agent's voice, in Hz."""
+        return self.tts.sample_rate
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessorInfo:

@@ -11,7 +11,7 @@ from beluga_voice import events as ev
 from beluga_voice.core import inputs as inp
 from beluga_voice.errors import BackendError, ConnectError
 from beluga_voice.interfaces import Transport
-from beluga_voice.pipeline.cascade import Cascade
+from beluga_voice.session.realtime import Pipeline
 from beluga_voice.session.room import Room
 
 __all__ = ["TransportLink"]
@@ -38,7 +38,7 @@ class TransportLink:
         self,
         name: str,
         transport: Transport,
-        cascade: Cascade,
+        cascade: Pipeline,
         room: Room,
         events: AsyncIterator[ev.SessionEvent],
         emit: Callable[[ev.SessionEvent], None],

@@ -7,7 +7,8 @@ from typing import Any
 
 from beluga_voice.config import Config, SessionConfig
 from beluga_voice.interfaces import Brain
-from beluga_voice.pipeline.parts import PipelineOptions
+from beluga_voice.pipeline.parts import Parts, PipelineOptions
+from beluga_voice.pipeline.realtime_parts import RealtimeParts
 
 __all__ = ["pipeline_options"]
 
@@ -15,6 +16,7 @@ __all__ = ["pipeline_options"]
 def pipeline_options(
     config: SessionConfig,
     backend: Config,
+    parts: Parts | RealtimeParts,
     *,
     brain: Brain,
     session_id: str,
@@ -27,7 +29,7 @@ def pipeline_options(
         turn=(config.turn or backend.turn).to_core(
             thinking_timeout=backend.timeout + 1.0, language=config.language
         ),
-        latency_target=backend.latency_target,
+        latency_target=_latency_target(parts, backend),
         language=config.language,
         phrases=config.phrases,
         error_reply=config.error_reply,
@@ -39,3 +41,9 @@ def pipeline_options(
         output_sample_rate=output_sample_rate,
         max_speakers=(config.group or backend.group).max_speakers,
     )
+
+
+def _latency_target(parts: Parts | RealtimeParts, config: Config) -> float:
+    """Seconds; the default is another one for speech to speech, also where only the session asks for that."""
+    given = "latency_target" in config.model_fields_set or config.pipeline_type == "s2s"
+    return config.latency_target if given or not isinstance(parts, RealtimeParts) else 0.3

@@ -15,12 +15,12 @@ from beluga_voice.core.conversation import State
 from beluga_voice.errors import BackendError, ConfigError, SessionError, first_error
 from beluga_voice.frames import AudioFrame
 from beluga_voice.interfaces import LLM, Brain, ChatMessage, Participant, Transport, UserTurn
-from beluga_voice.pipeline.cascade import Cascade
 from beluga_voice.pipeline.parts import Parts
+from beluga_voice.pipeline.realtime import Realtime
+from beluga_voice.pipeline.realtime_parts import RealtimeParts
 from beluga_voice.pipeline.timeline import LoopClock, Timeline
 from beluga_voice.session.audio_in import FRAME_SECONDS, checked_pcm, frames_of
 from beluga_voice.session.audio_out import Clips, ReceiveQueue, TransportSink
-from beluga_voice.session.brains import make_brain
 from beluga_voice.session.broadcast import Broadcast
 from beluga_voice.session.context import TurnContext
 from beluga_voice.session.event_log import EventLog
@@ -28,6 +28,7 @@ from beluga_voice.session.history import History
 from beluga_voice.session.link import TransportLink
 from beluga_voice.session.metrics import MetricsCollector, SessionMetrics
 from beluga_voice.session.options import pipeline_options
+from beluga_voice.session.realtime import BrainMaker, Pipeline, make_pipeline, realtime_options
 from beluga_voice.session.room import Room
 
 __all__ = ["Session"]
@@ -63,7 +64,7 @@ class Session:
         id: str,
         config: SessionConfig,
         backend_config: Config,
-        parts: Parts,
+        parts: Parts | RealtimeParts,
         transport: Transport | None,
         llm: LLM | None,
         on_closed: Callable[[Session, str], Awaitable[None]] | None = None,
@@ -89,11 +90,12 @@ class Session:
         self._broadcast.listen(self._metrics.on_event)
         if on_event is not None:
             self._broadcast.listen(on_event)
-        self._brain: Brain = make_brain(config.agent, config.agent_callback, llm, self._on_tool)
+        self._brains_of = BrainMaker(parts, llm, self._on_tool, self._brain_changed)
+        self._brain: Brain = self._brains_of.make(config.agent, config.agent_callback)
         self._brains = [self._brain]
         self._phase: Phase = "new"
         self._timeline: Timeline | None = None
-        self._cascade: Cascade | None = None
+        self._cascade: Pipeline | None = None
         self._log: EventLog | None = None
         self._start_task: asyncio.Task[None] | None = None
         self._finish_task: asyncio.Task[None] | None = None
@@ -102,7 +104,7 @@ class Session:
         self._turn_in_hand = 0
         self._clips = Clips()
         rate = config.output_sample_rate or (transport.output_sample_rate if transport else 0)
-        self.output_sample_rate = rate or parts.tts.sample_rate
+        self.output_sample_rate = rate or parts.output_sample_rate
         self._sink = TransportSink(transport) if transport is not None else ReceiveQueue()
 
     # --- what it is ---------------------------------------------------------------------------------------
@@ -159,15 +161,20 @@ class Session:
         Raises:
             ConfigError: ``invalid_config`` if it is not an async function of (transcript).
         """
-        self._use_brain(make_brain(None, callback, self._llm, self._on_tool))
+        self._use_brain(self._brains_of.make(None, callback, instead_of=self._brain))
 
     def set_agent(self, agent: Any) -> None:
         """Answers with ``agent`` from the next turn on."""
-        self._use_brain(make_brain(agent, None, self._llm, self._on_tool))
+        self._use_brain(self._brains_of.make(agent, None, instead_of=self._brain))
 
     def _use_brain(self, brain: Brain) -> None:
         self._brain = brain
         self._brains.append(brain)  # the old one may still be speaking; all are closed at the end
+        self._brain_changed()
+
+    def _brain_changed(self) -> None:
+        if isinstance(self._cascade, Realtime):
+            self._cascade.use_brain()
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -205,15 +212,20 @@ class Session:
         options = pipeline_options(
             config,
             backend,
+            self._parts,
             brain=self._brain,
             session_id=self.id,
             metadata=self._metadata,
             output_sample_rate=self.output_sample_rate,
         )
+        parts = self._parts
+        realtime = realtime_options(parts, options.turn, self._brain)
         if config.event_log is not None:
-            self._log = EventLog(config.event_log, self.id, options.turn)
+            self._log = EventLog(config.event_log, self.id, realtime.settings if realtime else options.turn)
             self._broadcast.listen(self._log.event)
-        self._cascade = Cascade(self._parts, options, self, self._sink, self._timeline, backend.timeout)
+        self._cascade = make_pipeline(
+            parts, options, realtime, self, self._sink, self._timeline, backend.timeout
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._cascade.start())
@@ -420,8 +432,13 @@ class Session:
         """Whether ``turn`` is for the agent at all."""
         return self._room.answers(turn, onset)
 
-    def answer(self, turn: UserTurn, reply: int) -> AsyncIterator[Any]:
-        """The agent's words on ``turn``."""
+    @property
+    def brain(self) -> Brain:
+        """Who answers."""
+        return self._brain
+
+    def context(self, turn: UserTurn, reply: int) -> TurnContext:
+        """What the agent and its tools may know and do on ``turn``."""
         cascade = self._cascade
         assert cascade is not None
         self._turn_in_hand = turn.number
@@ -429,7 +446,7 @@ class Session:
         def end(reason: str) -> None:
             cascade.tell(inp.Stop(reason, graceful=True))
 
-        context = TurnContext(
+        return TurnContext(
             session_id=self.id,
             user_id=self.user_id,
             metadata=self._metadata,
@@ -439,7 +456,10 @@ class Session:
             say=lambda text: cascade.say_now(reply, text),
             end=end,
         )
-        return self._brain.reply(turn, context)
+
+    def answer(self, turn: UserTurn, reply: int) -> AsyncIterator[Any]:
+        """The agent's words on ``turn``."""
+        return self._brain.reply(turn, self.context(turn, reply))
 
     def say_pieces(self, text: str) -> AsyncIterator[Any]:
         """What a `SayRequested` speaks: its text, or the clip it stands for."""
@@ -462,7 +482,7 @@ class Session:
 
     # --- small --------------------------------------------------------------------------------------------
 
-    def _live(self, op: str) -> tuple[Cascade, Timeline]:
+    def _live(self, op: str) -> tuple[Pipeline, Timeline]:
         if self._phase != "live" or self._cascade is None or self._timeline is None:
             remedy = (
                 "call start() first" if self._phase in ("new", "starting") else "it has ended; create another"
