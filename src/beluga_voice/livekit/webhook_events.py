@@ -63,7 +63,8 @@ class RoomEvent(WebhookEvent):
 
     Attributes:
         room: which.
-        end_reason: of ``room_finished``: ``api_delete``, ``idle_timeout``, ``server_shutdown`` … or empty.
+        end_reason: of ``room_finished``: ``api_delete``, ``idle_timeout``, ``server_shutdown`` …; empty where the
+            server does not tell (livekit-server 1.13.5 does not).
     """
 
     room: RoomInfo
