@@ -1,4 +1,4 @@
-"""The command line: ``beluga-voice demo | talk | serve | providers | doctor | replay | version``."""
+"""The command line: ``beluga-voice demo | talk | serve | worker | livekit | providers | doctor | replay | version``."""
 
 from __future__ import annotations
 

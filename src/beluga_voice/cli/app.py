@@ -73,13 +73,35 @@ _COMMANDS = (
     ),
     ("version", "Show versions, for a bug report.", ("beluga-voice version --json",)),
 )
+
+
+def _epilogue(examples: Sequence[str]) -> str:
+    return "\n".join(("Examples:", "", *(f"    {line}" for line in examples)))
+
+
 for _name, _help, _examples in _COMMANDS:
     app.command(
-        f"beluga_voice.cli.{_name}:{_name}",
-        name=_name,
-        help=_help,
-        help_epilogue="\n".join(("Examples:", "", *(f"    {line}" for line in _examples))),
+        f"beluga_voice.cli.{_name}:{_name}", name=_name, help=_help, help_epilogue=_epilogue(_examples)
     )
+
+_livekit = App(name="livekit", help="Run a LiveKit server of your own, and make tokens to join rooms.")
+_LIVEKIT_COMMANDS = (
+    (
+        "dev",
+        "Run a LiveKit server on this machine, built first where Go is found and no server is.",
+        ("beluga-voice livekit dev", "beluga-voice livekit dev --port 0 --room lobby --json"),
+    ),
+    (
+        "token",
+        "Print a token to join a room, from LIVEKIT_API_KEY and LIVEKIT_API_SECRET.",
+        ("beluga-voice livekit token --identity ann --room lobby --agent desk",),
+    ),
+)
+for _name, _help, _examples in _LIVEKIT_COMMANDS:
+    _livekit.command(
+        f"beluga_voice.cli.livekit:{_name}", name=_name, help=_help, help_epilogue=_epilogue(_examples)
+    )
+app.command(_livekit)
 
 _FAILED, _WRONG_USE, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 _USER_ERRORS = (ConfigError, FormatError, AuthError)

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from beluga_voice.cli import checks
 from beluga_voice.cli.checks import Finding
+from beluga_voice.cli.livekit_check import livekit
 from beluga_voice.cli.speech_check import speech
 
 __all__ = ["doctor", "examine"]
@@ -46,6 +47,7 @@ def doctor(
         ("configuration", lambda: checks.configuration(config)),
         ("port", lambda: [checks.port(port)]),
         ("microphone", checks.microphone),
+        ("LiveKit", livekit),
         ("speech", lambda: asyncio.run(speech())),
     ]
     if provider is not None:

@@ -7,9 +7,11 @@ checksum. `scripts/livekit` of the repository uses the same files.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -26,6 +28,8 @@ _INSTALL = (
     "it built, or set LIVEKIT_SERVER to its path"
 )
 _BUILD_DEADLINE = 1800.0
+_CHECKOUT = Path(__file__).parents[3] / ".cache" / "livekit"  # where scripts/livekit puts it
+_OTHER_PLACES = ("/usr/local/go/bin/go",)  # go.dev's installer, which leaves PATH alone
 
 
 def find_livekit_server() -> Path:
@@ -42,8 +46,7 @@ def find_livekit_server() -> Path:
     installed = shutil.which("livekit-server")
     if installed:
         return Path(installed)
-    checkout = Path(__file__).parents[3] / ".cache" / "livekit" / _name()
-    for built in (checkout, cached_livekit_server()):
+    for built in (_CHECKOUT / _name(), cached_livekit_server()):
         if os.access(built, os.X_OK):
             return built
     raise _no_server(f"no livekit-server found: run `beluga-voice livekit dev`, {_INSTALL}")
@@ -108,7 +111,7 @@ async def build_livekit_server(progress: Callable[[str, int, int], None]) -> Pat
 
 async def _find_go() -> Path:
     seen = ""
-    for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
+    for candidate in (shutil.which("go"), *_OTHER_PLACES):
         if candidate and os.access(candidate, os.X_OK):
             said = await _run(Path(candidate), tempfile.gettempdir(), "env", "GOVERSION", toolchain="local")
             version = re.match(r"go1\.(\d+)", said[0] if said else "")
@@ -156,12 +159,21 @@ async def _run(
     except TimeoutError as error:
         raise _build_failed(f"not finished in {_BUILD_DEADLINE:g} s") from error
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await _end(process)
     if status:
         raise _build_failed(f"go {words[0]} failed: {last[:300]}")
     return out.decode(errors="replace").split()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Go takes its temporary files away when it is interrupted, not when it is killed."""
+    gently = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
+    for send in (lambda: process.send_signal(gently), process.kill):
+        if process.returncode is not None:
+            return
+        send()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 5.0)
 
 
 def _name() -> str:

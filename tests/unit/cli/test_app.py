@@ -15,7 +15,7 @@ from beluga_voice.cli import app as app_module
 from beluga_voice.cli import main
 from beluga_voice.cli.app import run
 
-COMMANDS = ["demo", "doctor", "providers", "replay", "serve", "talk", "version"]
+COMMANDS = ["demo", "doctor", "livekit", "providers", "replay", "serve", "talk", "version"]
 
 
 @pytest.fixture
@@ -131,9 +131,9 @@ def test_it_runs_outside_the_main_thread(capsys) -> None:
 # --- arguments --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*(n for n in COMMANDS if n != "livekit"), "livekit dev", "livekit token"])
 def test_every_command_has_help_with_an_example(capsys, name: str) -> None:
-    assert run([name, "--help"]) == 0
+    assert run([*name.split(), "--help"]) == 0
     out = capsys.readouterr().out
     assert f"Usage: beluga-voice {name}" in out
     assert f"beluga-voice {name}" in out.split("Examples:")[1]
@@ -159,6 +159,9 @@ def test_the_list_of_commands_says_what_each_does(capsys) -> None:
         (["demo", "--port", "70000"], "--port"),
         (["doctor", "--port", "0"], "--port"),
         (["serve", "--port", "eighty"], "--port"),
+        (["livekit", "dev", "--port", "-1"], "--port"),
+        (["livekit", "token", "--room", "r"], "--identity"),
+        (["livekit", "token", "--room", "r", "--identity", "i", "--ttl", "0"], "--ttl"),
     ],
 )
 def test_wrong_use_is_status_2(capsys, words: list[str], what: str) -> None:
