@@ -1,67 +1,25 @@
-"""``python -m bench``: runs the measurements one after the other and prints one table."""
+"""``python -m bench``: the comparison with the peers; ``own``: our own figures; ``load``: many sessions."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from pathlib import Path
-
-from rich.console import Console
-
-from bench.chart import chart
-from bench.figures import Result
-from bench.parts import PARTS, measure
-from bench.report import machine, show, to_json
-
-_PAGE = 150  # columns, where the table goes to a file
+import sys
 
 
 def main() -> int:
-    options = _arguments()
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PAGE)
-    facts = machine()
-    began = time.monotonic()
-    results: dict[str, Result] = {}
-    with console.status("") as status:
-        for part in options.only:
-            status.update(f"measuring {part.replace('_', ' ')} …")
-            results[part] = measure(part, quick=options.quick)
-    seconds = time.monotonic() - began
-    show(console, results, facts, seconds)
-    if options.json is not None:
-        text = json.dumps(to_json(results, facts, options.quick, seconds), indent=2, ensure_ascii=False)
-        if str(options.json) == "-":
-            print(text)
-        else:
-            options.json.write_text(text + "\n", encoding="utf-8")
-    if options.chart is not None:
-        options.chart.write_text(chart(results, facts), encoding="utf-8")
-    return 0
+    arguments = sys.argv[1:]
+    match arguments[:1]:
+        case ["own"]:
+            from bench.own import main as own
 
+            return own(arguments[1:])
+        case ["load"]:
+            from bench.load import main as load
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "scripts/bench", description="Measures the speed and memory of Beluga Voice."
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer samples: under two minutes")
-    parser.add_argument(
-        "--only", type=_parts, default=PARTS, metavar="PARTS", help=f"some of {','.join(PARTS)}"
-    )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="all figures and samples; - for the terminal"
-    )
-    parser.add_argument("--chart", type=Path, metavar="FILE", help="a picture (SVG)")
-    return parser.parse_args()
+            return load(arguments[1:])
+        case _:
+            from bench.compare.main import main as compare
 
-
-def _parts(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if unknown := [n for n in names if n not in PARTS]:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: known are {', '.join(PARTS)}")
-    return names
+            return compare(arguments)
 
 
 if __name__ == "__main__":

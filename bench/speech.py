@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from beluga_voice.audio.resample import resample
 from beluga_voice.frames import AudioFrame
 from beluga_voice.providers.tts import hibari
 from beluga_voice.session.session import Session
 
-__all__ = ["Ears", "Microphone", "Utterance", "rms", "speak"]
+__all__ = ["Ears", "Microphone", "Utterance", "rms", "speak", "voiced"]
 
 RATE = 16_000
 FRAME = 0.02
@@ -45,10 +46,16 @@ async def speak(*texts: str) -> list[Utterance]:
 def _utterance(text: str, pcm: bytes) -> Utterance:
     pcm = resample(pcm, hibari.HibariTTS.sample_rate, RATE)
     samples = np.frombuffer(pcm, "<i2").astype(np.float64)
+    first, last = voiced(samples)
+    return Utterance(text, pcm, first, last)
+
+
+def voiced(samples: NDArray[np.float64]) -> tuple[float, float]:
+    """Where the first and the last voiced sample of speech at 16 kHz are, in seconds."""
     windows = samples[: len(samples) // _WINDOW * _WINDOW].reshape(-1, _WINDOW)
     level = np.sqrt((windows**2).mean(axis=1))
-    voiced = np.flatnonzero(level >= level.max() * _VOICED)
-    return Utterance(text, pcm, float(voiced[0]) / 100, float(voiced[-1] + 1) / 100)
+    loud = np.flatnonzero(level >= level.max() * _VOICED)
+    return float(loud[0]) / 100, float(loud[-1] + 1) / 100
 
 
 def rms(pcm: bytes) -> float:
