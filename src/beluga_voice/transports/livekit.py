@@ -24,6 +24,7 @@ from beluga_voice.transports.livekit_feature import RoomFeature
 from beluga_voice.transports.livekit_features import default_features
 from beluga_voice.transports.livekit_participants import Participants
 from beluga_voice.transports.livekit_reconnect import FINAL, delays, final_error, reason_name
+from beluga_voice.transports.livekit_router import router
 from beluga_voice.transports.livekit_settings import Credentials, SettingsModel
 from beluga_voice.transports.livekit_voice import Voice
 
@@ -207,7 +208,7 @@ class LiveKitTransport:
                     await feature.close()
             except Exception as error:
                 log.debug("%s did not close: %s", type(feature).__name__, type(error).__name__)
-        await self._audio.close()
+        self._audio.remove_all()
         if self._room is not None:
             await leave(self._room)
         await self._voice.close()
@@ -229,6 +230,7 @@ class LiveKitTransport:
 
         def ready() -> None:
             self._room = room
+            router().own(room)
             if state == "connected":
                 self._tell({"type": "transport", "state": state})
             for feature in self._features:

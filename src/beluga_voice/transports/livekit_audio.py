@@ -1,24 +1,21 @@
-"""Audio out of a LiveKit room: a reader per track, and the queue that `recv` takes from."""
+"""Audio out of a LiveKit room: a tap per track, and the queue that `recv` takes from."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
+from functools import partial
 
 from livekit import rtc
 
 from beluga_voice.frames import AudioFrame
 from beluga_voice.transports.livekit_mix import Mixer
+from beluga_voice.transports.livekit_router import AudioTap
 
 __all__ = ["Inbox", "RoomAudio"]
 
-log = logging.getLogger(__name__)
-
-FRAME_MS = 20
 # A second of each voice for a session that is late, then the oldest goes.
 _FRAMES_PER_VOICE = 50
-_CLOSE_DEADLINE = 1.0
 
 
 class Inbox:
@@ -69,65 +66,43 @@ class RoomAudio:
         self._rate = sample_rate
         self._channels = channels
         self._mixer = Mixer() if mixed else None
-        self._readers: dict[str, tuple[rtc.AudioStream, asyncio.Task[None]]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._taps: dict[str, AudioTap] = {}
+        self._gone: list[AudioTap] = []
 
     def add(self, sid: str, track: rtc.Track, identity: str) -> None:
-        """Begins to hear a track."""
-        if sid in self._readers:
-            return
-        stream = rtc.AudioStream(
-            track,
-            capacity=_FRAMES_PER_VOICE,
-            sample_rate=self._rate,
-            num_channels=self._channels,
-            frame_size_ms=FRAME_MS,
-        )
-        task = asyncio.get_running_loop().create_task(self._read(sid, stream, identity), name="livekit-read")
-        self._readers[sid] = stream, task
-        self._inbox.voices = len(self._readers)
+        """Begins to hear a track; one that was added before is the same track no longer, and is replaced."""
+        self.remove(sid)
+        sink = partial(self._labelled, identity) if self._mixer is None else partial(self._mixed, sid)
         if self._mixer is not None:
             self._mixer.add(sid)
+        self._taps[sid] = AudioTap(track, self._rate, self._channels, sink)
+        self._inbox.voices = len(self._taps)
 
     def remove(self, sid: str) -> None:
-        """Hears a track no more."""
-        found = self._readers.pop(sid, None)
-        if found is None:
+        """A track has gone, or is heard no more."""
+        tap = self._taps.pop(sid, None)
+        if tap is None:
             return
-        self._inbox.voices = len(self._readers)
+        # The SDK ends the tap itself, and complains of a handle that is given back after that.
+        tap.mute()
+        self._gone = [one for one in self._gone if one.alive] + [tap]
+        self._inbox.voices = len(self._taps)
         if self._mixer is not None:
             for pcm in self._mixer.remove(sid):
                 self._inbox.put(AudioFrame(pcm, self._rate, self._channels))
-        closing = asyncio.get_running_loop().create_task(_close(*found), name="livekit-close-stream")
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
 
     def remove_all(self) -> None:
         """Hears nothing more."""
-        for sid in list(self._readers):
+        for sid in list(self._taps):
             self.remove(sid)
+        for tap in self._gone:
+            tap.close()
+        self._gone.clear()
 
-    async def close(self) -> None:
-        """Ends all readers; bounded."""
-        self.remove_all()
-        if self._closing:
-            await asyncio.wait(self._closing, timeout=_CLOSE_DEADLINE)
+    def _labelled(self, identity: str, pcm: bytes) -> None:
+        self._inbox.put(AudioFrame(pcm, self._rate, self._channels, participant=identity))
 
-    async def _read(self, sid: str, stream: rtc.AudioStream, identity: str) -> None:
-        async for event in stream:
-            pcm = bytes(event.frame.data)
-            if self._mixer is None:
-                self._inbox.put(AudioFrame(pcm, self._rate, self._channels, participant=identity))
-            elif sid in self._readers:
-                for mixed in self._mixer.push(sid, pcm):
-                    self._inbox.put(AudioFrame(mixed, self._rate, self._channels))
-
-
-async def _close(stream: rtc.AudioStream, task: asyncio.Task[None]) -> None:
-    task.cancel()
-    try:
-        async with asyncio.timeout(_CLOSE_DEADLINE):
-            await asyncio.wait([task])
-            await stream.aclose()
-    except TimeoutError:
-        log.debug("an audio stream did not end in %.1f s", _CLOSE_DEADLINE)
+    def _mixed(self, sid: str, pcm: bytes) -> None:
+        assert self._mixer is not None
+        for mixed in self._mixer.push(sid, pcm):
+            self._inbox.put(AudioFrame(mixed, self._rate, self._channels))
