@@ -27,6 +27,7 @@ _P = "beluga_voice.providers"
 _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "backend": {
         "embedded": "beluga_voice.backends.embedded:create",
+        "livekit": "beluga_voice.backends.livekit:create",
     },
     "transport": {
         "livekit": "beluga_voice.transports.livekit:create",

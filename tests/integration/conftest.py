@@ -23,8 +23,8 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., DemoServer]]:
     """Makes a server that the test may fill or kill."""
     made: list[DemoServer] = []
 
-    def make(**environment: str) -> DemoServer:
-        made.append(DemoServer(tmp_path / "server.log", **environment))
+    def make(*arguments: str, **environment: str) -> DemoServer:
+        made.append(DemoServer(tmp_path / "server.log", *arguments, **environment))
         return made[-1].wait()
 
     yield make

@@ -19,10 +19,11 @@ class DemoServer:
 
     Args:
         log: takes what it prints.
+        arguments: more of the command.
         environment: variables besides the test's own.
     """
 
-    def __init__(self, log: Path, **environment: str) -> None:
+    def __init__(self, log: Path, *arguments: str, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -31,7 +32,7 @@ class DemoServer:
         command = Path(sys.executable).with_name("beluga-voice")
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [str(command), "demo", "--port", str(self.port), "--no-browser"],
+                [str(command), "demo", "--port", str(self.port), "--no-browser", *arguments],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},

@@ -85,6 +85,9 @@ class Backend:
         made: Transport = registry_for("transport").create(transport, settings)
         return made
 
+    async def session_ended(self, session: Session) -> None:
+        """Removes what the platform holds of a session that has ended; a failure is logged."""
+
     async def probe(self) -> dict[str, Any]:
         """Facts for the health check; raising makes it unhealthy."""
         return {}
@@ -223,6 +226,10 @@ class Backend:
     async def _on_closed(self, session: Session, reason: str) -> None:
         if self._sessions.pop(session.id, None) is not None:
             self._metrics.session_ended()
+        try:
+            await self.session_ended(session)
+        except BackendError as error:
+            log.warning("session %s left something behind: %s", session.id, error)
         await self._records.ended(session)
 
     @property

@@ -62,7 +62,7 @@ def demo(
     make_agent = agent_factory(agent)
     count = 0
 
-    def session_config(transport: Transport, token: str, metadata: Mapping[str, Any]) -> SessionConfig:
+    def session_config(transport: Transport | None, token: str, metadata: Mapping[str, Any]) -> SessionConfig:
         nonlocal count
         count += 1
         log = events / f"conversation-{count}.jsonl" if events is not None else None

@@ -24,6 +24,8 @@ __all__ = ["DEFAULT_AGENT", "agent_factory", "load_backend", "load_config", "sta
 
 DEFAULT_AGENT = "beluga_voice.agents.clinic:clinic_desk"
 _NO_PROVIDER = re.compile(r"(: |; )provider is required")
+_NO_SPEECH = re.compile(r"(stt|tts)_provider is required")
+_OWN_SPEECH = {"stt_provider": "pocketsphinx", "tts_provider": "hibari"}
 
 
 def agent_factory(name: str) -> Callable[[], dict[str, Any]]:
@@ -77,7 +79,8 @@ def _wrong_agent(name: str, what: str) -> ConfigError:
 def load_config(path: Path | None, provider: str | None = None, **values: Any) -> Config:
     """A configuration from a file, the environment and the command line; later wins.
 
-    ``embedded`` is the provider where none of them names one. Values of None are left out.
+    ``embedded`` is the provider where none of them names one, and its recogniser and voice are used where a platform
+    brings none. Values of None are left out.
 
     Raises:
         ConfigError: ``invalid_config`` or ``provider_not_found``.
@@ -89,9 +92,14 @@ def load_config(path: Path | None, provider: str | None = None, **values: Any) -
     try:
         return Config.load(path, **given)
     except ConfigError as error:
-        if not _NO_PROVIDER.search(error.message):
+        if _NO_PROVIDER.search(error.message):
+            return Config.load(path, **given, provider="embedded")
+        match = _NO_SPEECH.search(error.message)
+        if match is None:
             raise
-    return Config.load(path, **given, provider="embedded")
+        missing = f"{match[1]}_provider"
+    # The error names the first one only.
+    return load_config(path, **{**given, missing: _OWN_SPEECH[missing]})
 
 
 def load_backend(path: Path | None, provider: str | None, **values: Any) -> Backend:

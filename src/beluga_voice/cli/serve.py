@@ -57,7 +57,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     make_agent = agent_factory(agent)
 
-    def session_config(transport: Transport, token: str, metadata: Mapping[str, Any]) -> SessionConfig:
+    def session_config(transport: Transport | None, token: str, metadata: Mapping[str, Any]) -> SessionConfig:
         return SessionConfig(
             user_id="visitor",
             transport=transport,

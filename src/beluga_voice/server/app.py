@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
@@ -28,11 +28,16 @@ from beluga_voice.server.limits import Gate, Limits
 from beluga_voice.session.session import Session
 from beluga_voice.transports.websocket import SUBPROTOCOL, WebSocketServerTransport
 
+if TYPE_CHECKING:
+    from beluga_voice.server.livekit import LiveKitDoor
+
 __all__ = ["SessionFactory", "VoiceServer", "create_app"]
 
 log = logging.getLogger(__name__)
 
-SessionFactory = Callable[[Transport, str, Mapping[str, Any]], SessionConfig]
+SessionFactory = Callable[[Transport | None, str, Mapping[str, Any]], SessionConfig]
+"""Makes a session's configuration from its transport (None where the backend makes it), the client's token and
+metadata."""
 
 _STATIC = Path(__file__).parent / "static"
 _SHUTDOWN_DEADLINE = 4.0
@@ -73,6 +78,11 @@ class VoiceServer:
         }
         self._page = dict(page or {})
         self._tasks: set[asyncio.Task[None]] = set()
+        self.livekit: LiveKitDoor | None = None
+        if backend.name == "livekit":
+            from beluga_voice.server.livekit import LiveKitDoor
+
+            self.livekit = LiveKitDoor(cast("Any", backend), lambda wishes: self._begin(None, wishes))
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncGenerator[None]:
@@ -109,6 +119,7 @@ class VoiceServer:
                 "websocket": {"subprotocol": SUBPROTOCOL},
                 "output_sample_rate": WebSocketServerTransport.output_sample_rate,
                 **self._ice,
+                **(self.livekit.page_settings if self.livekit is not None else {}),
             }
         )
 
@@ -145,10 +156,40 @@ class VoiceServer:
         except BaseException:
             self.gate.leave()
             raise
-        task = asyncio.create_task(self._run(session, transport), name=f"{session.id}:server")
+        self._hold(self._run(session, transport), session)
+        return JSONResponse({"sdp": sdp, "type": "answer", "session_id": session.id})
+
+    async def join_livekit(self, request: Request) -> Response:
+        """Makes a LiveKit room with an agent in it and tells the visitor how to join it."""
+        door = self.livekit
+        assert door is not None
+        try:
+            self._enter(request)
+        except BackendError as error:
+            return refusal(error)
+        try:
+            session, visitor, answer = await door.invite(await self._read_object(request))
+        except Exception as error:  # the application's session_config may fail in any way
+            self.gate.leave()
+            return refusal(as_backend_error(error))
+        except BaseException:
+            self.gate.leave()
+            raise
+        self._hold(self._run_livekit(door, session, visitor), session)
+        return answer
+
+    def _hold(self, conversation: Coroutine[Any, Any, None], session: Session) -> None:
+        task = asyncio.create_task(conversation, name=f"{session.id}:server")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return JSONResponse({"sdp": sdp, "type": "answer", "session_id": session.id})
+
+    async def _run_livekit(self, door: LiveKitDoor, session: Session, visitor: str) -> None:
+        try:
+            await door.run(session, visitor)
+        except BackendError as error:
+            log.warning("session %s did not start: %s", session.id, error.code)
+        finally:
+            self.gate.leave()
 
     async def _answer(self, request: Request) -> tuple[Session, Any, str]:
         body = await self._read_offer(request)
@@ -205,7 +246,7 @@ class VoiceServer:
             finally:
                 self.gate.leave()
 
-    async def _begin(self, transport: Transport, wishes: Mapping[str, Any]) -> Session:
+    async def _begin(self, transport: Transport | None, wishes: Mapping[str, Any]) -> Session:
         token, metadata = wishes.get("token"), wishes.get("metadata")
         if not isinstance(token, str | None):
             raise FormatError("connect", "invalid_format", '"token" must be a string')
@@ -222,6 +263,12 @@ class VoiceServer:
         self.gate.enter(address, asyncio.get_running_loop().time())
 
     async def _read_offer(self, request: Request) -> dict[str, Any]:
+        offer = await self._read_object(request)
+        if not isinstance(offer.get("sdp"), str) or offer.get("type", "offer") != "offer":
+            raise FormatError("offer", "invalid_format", '"sdp" must be a string and "type" be "offer"')
+        return offer
+
+    async def _read_object(self, request: Request) -> dict[str, Any]:
         limit, deadline = self.limits.max_offer_bytes, self.limits.start_timeout
         body = bytearray()
         try:
@@ -239,11 +286,8 @@ class VoiceServer:
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            raise FormatError("offer", "invalid_format", "the body must be a JSON object with sdp and type")
-        offer = cast("dict[str, Any]", value)
-        if not isinstance(offer.get("sdp"), str) or offer.get("type", "offer") != "offer":
-            raise FormatError("offer", "invalid_format", '"sdp" must be a string and "type" be "offer"')
-        return offer
+            raise FormatError("offer", "invalid_format", "the body must be a JSON object")
+        return cast("dict[str, Any]", value)
 
 
 def create_app(
@@ -285,9 +329,13 @@ def create_app(
         Route("/readyz", server.readyz),
         WebSocketRoute("/ws", server.websocket),
     ]
+    if server.livekit is not None:
+        routes += server.livekit.routes(server.join_livekit)
     if static:
         routes += [Route("/", server.index), Mount("/", StaticFiles(directory=_STATIC))]
     app = Starlette(routes=routes, lifespan=server.lifespan)
     app.state.voice = server
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(
+        SecurityHeaders, connect=server.livekit.connect_sources if server.livekit is not None else ()
+    )
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, HTTPConnection
@@ -26,11 +26,10 @@ __all__ = ["SecurityHeaders", "as_backend_error", "check_origin", "deny", "refus
 log = logging.getLogger(__name__)
 
 _CSP = (
-    "default-src 'self'; connect-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+    "default-src 'self'; connect-src {connect}; img-src 'self' data:; media-src 'self' blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 _HEADERS = (
-    (b"content-security-policy", _CSP.encode()),
     (b"permissions-policy", b"microphone=(self)"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -99,17 +98,20 @@ class SecurityHeaders:
 
     Args:
         app: what answers.
+        connect: other servers the page may connect to.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, connect: Sequence[str] = ()) -> None:
         self._app = app
+        policy = _CSP.format(connect=" ".join(("'self'", *connect)))
+        self._headers = ((b"content-security-policy", policy.encode()), *_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI call."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                message["headers"] = [*message.get("headers", ()), *self._headers]
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

@@ -78,7 +78,7 @@ class Session:
         self._config = config
         self._backend_config = backend_config
         self._parts = parts
-        self._transport = transport
+        self.transport = transport
         self._llm = llm
         self._on_closed = on_closed
         self._on_change = on_change
@@ -233,10 +233,10 @@ class Session:
         except* BackendError as failures:
             raise first_error(failures) from failures
         self._phase = "live"
-        if self._transport is not None:
+        if self.transport is not None:
             events = self._broadcast.subscribe()
             self._link = TransportLink(
-                self.id, self._transport, self._cascade, self._room, events, self.emit, self._now
+                self.id, self.transport, self._cascade, self._room, events, self.emit, self._now
             )
         self.emit(ev.StateEvent(at=0.0, state="listening", previous="starting"))
         greeting = self._brain.greeting() if config.greeting is None else config.greeting
@@ -314,8 +314,8 @@ class Session:
             await _optional(brain, "close")
         if self._link is not None:
             await self._link.close()
-        elif self._transport is not None:
-            await self._transport.close()
+        elif self.transport is not None:
+            await self.transport.close()
         if self._on_closed is not None:
             self._phase = "closed"
             await self._on_closed(self, reason)

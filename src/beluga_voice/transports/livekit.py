@@ -6,10 +6,11 @@ Checked 2026-11 with livekit 1.2.0 (PyPI) and livekit-server 1.13.5. Audio in an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,8 +24,11 @@ from beluga_voice.transports.livekit_connect import join, leave
 from beluga_voice.transports.livekit_feature import RoomFeature
 from beluga_voice.transports.livekit_features import default_features
 from beluga_voice.transports.livekit_participants import Participants
+from beluga_voice.transports.livekit_preconnect import PreConnectAudio
+from beluga_voice.transports.livekit_presence import Presence
 from beluga_voice.transports.livekit_reconnect import FINAL, delays, final_error, reason_name
 from beluga_voice.transports.livekit_router import router
+from beluga_voice.transports.livekit_rpc import Rpc
 from beluga_voice.transports.livekit_settings import Credentials, SettingsModel
 from beluga_voice.transports.livekit_voice import Voice
 
@@ -37,6 +41,8 @@ _MESSAGES_WAITING = 256
 # Encoding, network and the listener's jitter buffer on a good network (measured over loopback: 40 to 60 ms).
 _DELAY = 0.05
 _CALL_DEADLINE = 5.0
+# The voice is silent already; telling the clients must not keep what follows waiting.
+_CLEAR_DEADLINE = 0.2
 
 
 class LiveKitTransport:
@@ -59,8 +65,13 @@ class LiveKitTransport:
         self.output_delay = _DELAY
         self._features = default_features(config) if features is None else tuple(features)
         self._inbox = Inbox()
+        self._presence = Presence(self._settings.leave_after, self._on_everybody_left)
         self._audio = RoomAudio(
-            self._inbox, config.sample_rate, config.channels, mixed=self._settings.audio == "mixed"
+            self._inbox,
+            config.sample_rate,
+            config.channels,
+            mixed=self._settings.audio == "mixed",
+            recording=self._recording_source(),
         )
         self._voice = Voice(config.sample_rate, config.channels)
         self._room: rtc.Room | None = None
@@ -83,6 +94,23 @@ class LiveKitTransport:
     def features(self) -> tuple[RoomFeature, ...]:
         """What else happens in the room."""
         return tuple(self._features)
+
+    @property
+    def rpc(self) -> Rpc:
+        """Remote procedure calls, both ways.
+
+        Raises:
+            ConfigError: ``invalid_config`` if the transport was made without that feature.
+        """
+        for feature in self._features:
+            if isinstance(feature, Rpc):
+                return feature
+        raise ConfigError("rpc", "invalid_config", "livekit: this transport was made without the Rpc feature")
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Identities of those in the room who are not agents."""
+        return self._presence.people
 
     @property
     def room_name(self) -> str:
@@ -152,10 +180,22 @@ class LiveKitTransport:
         assert self._room is not None
         await self._voice.send(self._room, frame)
 
+    async def wait_for_participant(self, identity: str = "", *, timeout: float = 30.0) -> str:
+        """Joins if need be, and returns who is there: ``identity``, or anybody who is not an agent.
+
+        Raises:
+            ConnectError: ``connection_timeout`` if nobody comes; errors of `connect`.
+        """
+        await self.connect()
+        return await self._presence.wait(identity, timeout)
+
     async def clear(self) -> None:
-        """Drops what was sent and not played; takes effect at once."""
+        """Drops what was sent and not played; takes effect at once, and clients are told to drop what they have."""
         self._clears += 1
         self._voice.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLEAR_DEADLINE):
+                await self.send_event({"type": "clear"})
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         """Gives an event to every room feature; one that fails is logged and does not keep it from the others."""
@@ -208,6 +248,7 @@ class LiveKitTransport:
                     await feature.close()
             except Exception as error:
                 log.debug("%s did not close: %s", type(feature).__name__, type(error).__name__)
+        self._presence.close()
         self._audio.remove_all()
         if self._room is not None:
             await leave(self._room)
@@ -231,6 +272,7 @@ class LiveKitTransport:
         def ready() -> None:
             self._room = room
             router().own(room)
+            self._presence.forget()
             if state == "connected":
                 self._tell({"type": "transport", "state": state})
             for feature in self._features:
@@ -305,6 +347,17 @@ class LiveKitTransport:
         self._tell({"type": "transport", "state": "lost", "reason": reason})
         self._end()
 
+    def _on_everybody_left(self) -> None:
+        self._tell({"type": "transport", "state": "lost", "reason": "everybody_left"})
+        self._end()
+
+    def _recording_source(self) -> Callable[[str], Coroutine[Any, Any, bytes]] | None:
+        rate, timeout = self._config.sample_rate, self._settings.pre_connect_timeout
+        for feature in self._features:
+            if isinstance(feature, PreConnectAudio):
+                return partial(feature.recording, sample_rate=rate, timeout=timeout)
+        return None
+
     def _end(self) -> None:
         self._inbox.end()
         self._usable.set()
@@ -321,6 +374,7 @@ class LiveKitTransport:
     def _tell(self, message: Mapping[str, Any]) -> None:
         if self._closed:
             return
+        self._presence.follow(message)
         if self._handler is None:
             self._untold.append(message)
         else:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from livekit import rtc
 
 from beluga_voice.frames import AudioFrame
+from beluga_voice.transports.livekit_beginning import Beginning
 from beluga_voice.transports.livekit_mix import Mixer
 from beluga_voice.transports.livekit_router import AudioTap
 
@@ -59,20 +62,39 @@ class RoomAudio:
         sample_rate: wanted, in Hz; the SDK resamples, once.
         channels: wanted.
         mixed: whether everybody is heard as one.
+        recording: gives what was recorded of a track before we were there, by its sid: mono s16le at ``sample_rate``.
     """
 
-    def __init__(self, inbox: Inbox, sample_rate: int, channels: int, *, mixed: bool) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        sample_rate: int,
+        channels: int,
+        *,
+        mixed: bool,
+        recording: Callable[[str], Coroutine[Any, Any, bytes]] | None = None,
+    ) -> None:
         self._inbox = inbox
         self._rate = sample_rate
         self._channels = channels
         self._mixer = Mixer() if mixed else None
+        self._recording = recording
+        self._beginnings: dict[str, Beginning] = {}
         self._taps: dict[str, AudioTap] = {}
         self._gone: list[AudioTap] = []
 
-    def add(self, sid: str, track: rtc.Track, identity: str) -> None:
-        """Begins to hear a track; one that was added before is the same track no longer, and is replaced."""
+    def add(self, sid: str, track: rtc.Track, identity: str, *, recorded: bool = False) -> None:
+        """Begins to hear a track; one that was added before is the same track no longer, and is replaced.
+
+        If a recording of its beginning is to come, that is heard first.
+        """
         self.remove(sid)
+        sink: Callable[[bytes], None]
         sink = partial(self._labelled, identity) if self._mixer is None else partial(self._mixed, sid)
+        if recorded and self._recording is not None:
+            whole = partial(self._labelled, identity if self._mixer is None else "")
+            sink = Beginning(self._recording(sid), self._rate, self._channels, whole, sink)
+            self._beginnings[sid] = sink
         if self._mixer is not None:
             self._mixer.add(sid)
         self._taps[sid] = AudioTap(track, self._rate, self._channels, sink)
@@ -83,6 +105,8 @@ class RoomAudio:
         tap = self._taps.pop(sid, None)
         if tap is None:
             return
+        if (beginning := self._beginnings.pop(sid, None)) is not None:
+            beginning.close()
         # The SDK ends the tap itself, and complains of a handle that is given back after that.
         tap.mute()
         self._gone = [one for one in self._gone if one.alive] + [tap]

@@ -6,6 +6,7 @@ from beluga_voice.config import TransportConfig
 from beluga_voice.transports.livekit_captions import Captions
 from beluga_voice.transports.livekit_chat import Chat
 from beluga_voice.transports.livekit_feature import RoomFeature
+from beluga_voice.transports.livekit_preconnect import PreConnectAudio
 from beluga_voice.transports.livekit_rpc import Rpc
 
 __all__ = ["default_features"]
@@ -17,4 +18,5 @@ def default_features(config: TransportConfig) -> tuple[RoomFeature, ...]:
     Args:
         config: of the transport.
     """
-    return Captions(str(config.extra.get("participant", "")) or None), Chat(), Rpc()
+    listens_to = str(config.extra.get("participant", "")) or None
+    return Captions(listens_to), Chat(), Rpc(), PreConnectAudio()

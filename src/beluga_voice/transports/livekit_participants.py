@@ -10,6 +10,7 @@ from livekit import rtc
 
 from beluga_voice.transports.livekit_audio import RoomAudio
 from beluga_voice.transports.livekit_feature import Tell
+from beluga_voice.transports.livekit_preconnect import announced
 from beluga_voice.transports.livekit_settings import SettingsModel
 
 __all__ = ["Participants", "participant_facts"]
@@ -142,7 +143,7 @@ class Participants:
         self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
         if publication.kind == rtc.TrackKind.KIND_AUDIO and self.hears(participant):
-            self._audio.add(publication.sid, track, participant.identity)
+            self._audio.add(publication.sid, track, participant.identity, recorded=announced(publication))
 
     def _on_unsubscribed(
         self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant

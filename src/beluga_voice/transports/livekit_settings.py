@@ -36,6 +36,9 @@ class SettingsModel(Settings):
         hear: ``people`` leaves out agents, ``everyone`` does not; never oneself.
         participant: listen to this identity only.
         reconnect_timeout: seconds to try to join again after the connection was lost for good.
+        leave_after: seconds alone, after people had been there, until `recv` ends.
+        pre_connect_timeout: seconds to wait for a recording of what a person said before the agent was there; the
+            person's live audio waits too.
     """
 
     room: str = ""
@@ -48,6 +51,8 @@ class SettingsModel(Settings):
     hear: Literal["people", "everyone"] = "people"
     participant: str = ""
     reconnect_timeout: float = Field(default=60.0, ge=0.0, le=3600.0)
+    leave_after: float = Field(default=20.0, ge=0.0, le=86_400.0)
+    pre_connect_timeout: float = Field(default=3.0, ge=0.0, le=30.0)
 
 
 class Credentials:

@@ -142,6 +142,15 @@ def test_other_mistakes_are_not_hidden_by_the_default(tmp_path: Path) -> None:
     assert "latency is not a field" in caught.value.message
     with pytest.raises(bv.ConfigError, match="cannot read"):
         load_config(tmp_path / "none.yaml")
-    path.write_text("provider: elsewhere\n")
-    with pytest.raises(bv.ConfigError, match="stt_provider is required"):
-        load_config(path)
+
+
+def test_a_platform_without_speech_of_its_own_gets_ours(tmp_path: Path) -> None:
+    path = tmp_path / "voice.yaml"
+    path.write_text("provider: elsewhere\ntts_provider: theirs\n")
+    config = load_config(path)
+    assert (config.provider, config.stt_provider, config.tts_provider) == (
+        "elsewhere",
+        "pocketsphinx",
+        "theirs",
+    )
+    assert load_config(path, "embedded").provider == "embedded"

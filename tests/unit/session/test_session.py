@@ -436,7 +436,7 @@ def test_a_transport_carries_audio_events_and_controls(stage: Stage) -> None:
     stage.utterances("hello")
 
     async def play(session: Session) -> None:
-        transport = session._transport
+        transport = session.transport
         assert isinstance(transport, MemoryTransport)
         await session.start()
         for chunk in range(0, 32000, 640):

@@ -1,6 +1,7 @@
 // One call from the button to the end: microphone, connection, events, hanging up.
 
 import { AudioGraph, openMicrophone } from "./audio.js";
+import { connectLiveKit, loadClient } from "./link-livekit.js";
 import { canFallBack, connectWebRtc } from "./link-webrtc.js";
 import { connectWebSocket } from "./link-websocket.js";
 import { asProblem, serverGone, serverProblem } from "./problems.js";
@@ -22,6 +23,7 @@ export class Call extends EventTarget {
   constructor(settings, levels) {
     super();
     this.settings = settings;
+    if (settings.livekit) loadClient(settings.livekit.client).catch(() => {}); // told when a call needs it
     this.levels = levels;
     this.phase = "idle";
     this.muted = false;
@@ -93,6 +95,9 @@ export class Call extends EventTarget {
   }
 
   async #connect(audio) {
+    if (this.settings.livekit) {
+      return connectLiveKit(this.settings, audio, this.#handlers(audio), { client: "page" });
+    }
     // Without a microphone's permission browsers hide their addresses from WebRTC; a WebSocket needs none.
     const kind = audio.hasMicrophone ? chosenTransport(this.settings) : "websocket";
     const metadata = { client: "page" };

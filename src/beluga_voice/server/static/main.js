@@ -123,7 +123,7 @@ function onMessage(message) {
   switch (message.type) {
     case "ready": {
       const kind = byId("link-kind");
-      kind.textContent = message.transport === "webrtc" ? "WebRTC" : "WebSocket";
+      kind.textContent = { webrtc: "WebRTC", websocket: "WebSocket", livekit: "LiveKit" }[message.transport];
       kind.hidden = false;
       break;
     }
