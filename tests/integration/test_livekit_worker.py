@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ class Desk:
         return self.jobs
 
 
-async def test_every_new_room_gets_a_job(livekit_server: LiveKitServer, rooms: Rooms) -> None:
+async def test_every_new_room_gets_a_job(livekit_server: LiveKitServer, rooms: Rooms, tmp_path: Path) -> None:
     desk = Desk()
     async with at_work(livekit_server, desk) as worker:
         await rooms.create("lobby", metadata="blue")
@@ -68,7 +69,7 @@ async def test_every_new_room_gets_a_job(livekit_server: LiveKitServer, rooms: R
         desk.done.set()
         await eventually(lambda: worker.status["finished"] == 1)
         assert worker.status["slots"]["used"] == 0
-    assert "JS_SUCCESS" in await log_of(livekit_server, "job ended")
+    assert "JS_SUCCESS" in await log_of(tmp_path, "job ended")
 
 
 async def test_explicit_dispatch_by_api(livekit_server: LiveKitServer, rooms: Rooms) -> None:
@@ -158,7 +159,9 @@ async def test_a_burst_never_oversells(livekit_server: LiveKitServer, rooms: Roo
         assert worker.status["slots"]["used"] == 5
 
 
-async def test_a_bad_entry_point_takes_only_its_own_job(livekit_server: LiveKitServer, rooms: Rooms) -> None:
+async def test_a_bad_entry_point_takes_only_its_own_job(
+    livekit_server: LiveKitServer, rooms: Rooms, tmp_path: Path
+) -> None:
     good = Desk()
     stubborn = True
 
@@ -187,7 +190,7 @@ async def test_a_bad_entry_point_takes_only_its_own_job(livekit_server: LiveKitS
         stubborn = False
         for task in [t for t in asyncio.all_tasks() if t.get_name().endswith(":entrypoint")]:
             task.cancel()
-    told = await log_of(livekit_server, "job ended")
+    told = await log_of(tmp_path, "job ended")
     assert "ValueError: out of cheese" in told
     assert "called sys.exit()" in told
 
@@ -318,13 +321,13 @@ async def test_a_draining_worker_lets_jobs_end(livekit_server: LiveKitServer, ro
         assert await draining
 
 
-async def test_a_drain_has_a_deadline(livekit_server: LiveKitServer, rooms: Rooms) -> None:
+async def test_a_drain_has_a_deadline(livekit_server: LiveKitServer, rooms: Rooms, tmp_path: Path) -> None:
     desk = Desk()
     async with at_work(livekit_server, desk) as worker:
         await rooms.create("r")
         await desk.has(1)
         assert not await worker.drain(0.2)
-    assert "the worker was stopped" in await log_of(livekit_server, "job ended")
+    assert "the worker was stopped" in await log_of(tmp_path, "job ended")
 
 
 async def test_a_job_can_be_simulated(livekit_server: LiveKitServer) -> None:

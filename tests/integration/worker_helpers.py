@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self
 
 from livekit import api, rtc
@@ -21,13 +22,12 @@ async def eventually(condition: Callable[[], Any], timeout: float = 20.0) -> Non
         await asyncio.sleep(0.02)
 
 
-async def log_of(server: LiveKitServer, text: str) -> str:
-    """Lines of the server's log that hold ``text``, once there is one."""
-    assert server._log is not None
+async def log_of(folder: Path, text: str) -> str:
+    """Lines of the server's log (of the fixture ``livekit_server``) that hold ``text``, once there is one."""
     lines: list[str] = []
 
     def found() -> bool:
-        lines[:] = [line for line in server._log.read_text().splitlines() if text in line]  # type: ignore[union-attr]
+        lines[:] = [line for line in (folder / "livekit.log").read_text().splitlines() if text in line]
         return bool(lines)
 
     await eventually(found)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import logging
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.text import Text
 
 from beluga_voice.cli.json_lines import JsonLines
@@ -42,6 +43,7 @@ def worker(
     health_port: Port = 8081,
     health_host: str = "127.0.0.1",
     room: str = "",
+    lazy: bool = False,
     json: bool = False,
 ) -> int:
     """Take jobs from a LiveKit server and run an entry point for each.
@@ -65,6 +67,7 @@ def worker(
         health_port: port of /healthz and /readyz; 0 for none.
         health_host: address of the health endpoint.
         room: begin with a job in this room, to try the entry point out.
+        lazy: load the speech models with the first job, not before.
         json: log JSON lines to standard output.
     """
     _log_to(as_json=json)
@@ -73,6 +76,7 @@ def worker(
         _function(entrypoint, "job"),
         on_request=_function(on_request, "request") if on_request else None,
         config=load_config(config, provider),
+        process_init=functools.partial(_log_to, as_json=json),
         agent_name=agent_name,
         kind=kind,
         processes=processes,
@@ -80,6 +84,7 @@ def worker(
         drain_timeout=drain_timeout,
         health_port=health_port,
         health_host=health_host,
+        preload=not lazy,
         **settings,
     )
     status = made.run(room)
@@ -123,21 +128,33 @@ def _log_to(*, as_json: bool) -> None:
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(JsonLines())
     else:
-        handler = _Tidy(console=Console(stderr=True), show_path=False, rich_tracebacks=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler = _Tidy()
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("websockets").setLevel(logging.WARNING)
 
 
-class _Tidy(RichHandler):
-    """A line for people: time, level, what happened and, dimmed, in which room."""
+class _Tidy(logging.Handler):
+    """A line for people on standard error: time, what happened and, dimmed, in which room."""
 
-    def render_message(self, record: logging.LogRecord, message: str) -> Text:
-        """Called by rich."""
-        text = Text(message)
-        room, error = getattr(record, "room", ""), getattr(record, "error", "")
-        if error:
+    def __init__(self) -> None:
+        super().__init__()
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by logging."""
+        style = (
+            "red"
+            if record.levelno >= logging.ERROR
+            else "yellow"
+            if record.levelno >= logging.WARNING
+            else ""
+        )
+        text = Text(time.strftime("%H:%M:%S  ", time.localtime(record.created)), "dim")
+        text.append(record.getMessage(), style)
+        if error := getattr(record, "error", ""):
             text.append(f" ({error})", "red")
-        if room:
-            text.append(f"  {room}", "dim")
-        return text
+        if room := getattr(record, "room", ""):
+            text.append(f"  room {room}", "dim")
+        if record.exc_info and record.exc_info[0] is not None:
+            text.append("\n" + logging.Formatter().formatException(record.exc_info), "dim")
+        self._console.print(text)

@@ -30,7 +30,7 @@ __all__ = ["LocalWorker"]
 
 log = logging.getLogger("beluga_voice.worker")
 
-_STOP_DEADLINE = 20.0
+_STOP_DEADLINE = 5.0
 
 
 class LocalWorker:
@@ -130,8 +130,8 @@ class LocalWorker:
         Returns:
             Whether all have ended.
         """
-        log.info("draining: %d jobs go on", len(self._jobs))
         self._feed(m.Drain())
+        self._notify()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_timeout if timeout is None else timeout):
                 if self._error is None:
@@ -165,14 +165,17 @@ class LocalWorker:
         await self._backend.stop()
         self._ready.set()
         self._drained.set()
-        self._changed.set()
+        self._notify()
 
     async def wait_failed(self) -> BackendError:
         """Returns when the worker cannot go on, with the reason."""
         while self._error is None:
-            self._changed.clear()
-            await self._changed.wait()
+            await self.wait_changed()
         return self._error
+
+    async def wait_changed(self) -> None:
+        """Returns when `status` says something new about the registration or the jobs."""
+        await self._changed.wait()
 
     @property
     def error(self) -> BackendError | None:
@@ -248,7 +251,7 @@ class LocalWorker:
                 case m.Fail(error):
                     self._error = error
                     self._ready.set()
-                    self._changed.set()
+                    self._notify()
                 case m.Drained():
                     self._drained.set()
         self._arm()
@@ -292,10 +295,15 @@ class LocalWorker:
         owner.add(task)
         task.add_done_callback(owner.discard)
 
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
     def _log_change(self, before: Phase) -> None:
         reg = self._registration
         if reg.phase is before:
             return
+        self._notify()
         if reg.phase is Phase.READY:
             self._ready.set()
             log.info(
@@ -342,6 +350,7 @@ class LocalWorker:
         job.context.log.info("job started")
         task = asyncio.create_task(self._run(job), name=f"{id}:job")
         self._jobs[id] = (job, task)
+        self._notify()
 
     async def _run(self, job: RunningJob) -> None:
         id = job.context.id
@@ -350,12 +359,13 @@ class LocalWorker:
             if not self._settings.preload:
                 await self._backend.start()
             outcome = await job.run()
+            self.failed += outcome.status == "failed"
         except Exception as error:
             log.exception("job %s failed", id)
-            outcome = Outcome("failed", f"{type(error).__name__}: {error}")
-            self._feed(m.JobReported(id, "failed", outcome.error))
+            self.failed += 1
+            self._feed(m.JobReported(id, "failed", f"{type(error).__name__}: {error}"))
         finally:
+            self.finished += 1
             self._jobs.pop(id, None)
             self._feed(m.Released(id))
-        self.finished += 1
-        self.failed += outcome.status == "failed"
+            self._notify()

@@ -58,7 +58,7 @@ class WorkerSettings(Settings):
     agent_name: str = ""
     kind: JobKind = "room"
     config: Config = Field(default_factory=lambda: Config(provider="embedded"))
-    processes: int = Field(default=1, ge=1, le=1)
+    processes: int = Field(default=1, ge=1, le=256)
     max_jobs: int = Field(default=0, ge=0, le=10_000)
     permissions: Permissions = Permissions()
     drain_timeout: float = Field(default=300.0, ge=0.0, le=86_400.0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from beluga_voice.config import Config
 from beluga_voice.errors import AuthError, BackendError, ConfigError, missing_extra
@@ -13,6 +14,11 @@ from beluga_voice.worker.health import HealthServer
 from beluga_voice.worker.program import run_bounded, signals_queue
 from beluga_voice.worker.running import Entrypoint
 from beluga_voice.worker.settings import OnRequest, WorkerSettings, with_credentials
+from beluga_voice.worker.task import WorkerTask
+
+if TYPE_CHECKING:
+    from beluga_voice.worker.local import LocalWorker
+    from beluga_voice.worker.supervisor import Supervisor
 
 __all__ = ["Worker"]
 
@@ -27,6 +33,7 @@ class Worker:
         on_request: ``async def (request: JobRequest)`` that accepts or rejects an offered job; all are accepted
             while a slot is free if None.
         config: of the backend that makes sessions; ``embedded`` if None.
+        process_init: called first in each process when there are several, e.g. to set logging up.
         settings: fields of `WorkerSettings`. url, api_key and api_secret are taken from ``LIVEKIT_URL``,
             ``LIVEKIT_API_KEY`` and ``LIVEKIT_API_SECRET``, else from the config's ``provider_config``.
 
@@ -40,6 +47,7 @@ class Worker:
         *,
         on_request: OnRequest | None = None,
         config: Config | None = None,
+        process_init: Callable[[], None] | None = None,
         **settings: Any,
     ) -> None:
         if not callable(entrypoint):
@@ -52,13 +60,11 @@ class Worker:
         if config is not None:
             values["config"] = config
         try:
-            from beluga_voice.worker.local import LocalWorker
-
             self.settings = WorkerSettings(**values)
+            self._make = _maker(WorkerTask(self.settings, entrypoint, on_request, process_init))
         except ImportError as error:
             raise missing_extra("worker", "LiveKit", "livekit") from error
-        self._make = lambda: LocalWorker(self.settings, entrypoint, on_request)
-        self._running: LocalWorker | None = None
+        self._running: LocalWorker | Supervisor | None = None
         self._health: HealthServer | None = None
 
     # --- life ----------------------------------------------------------------------------------------------
@@ -123,7 +129,7 @@ class Worker:
         self._started.simulate_job(room)
 
     @property
-    def _started(self) -> Any:
+    def _started(self) -> LocalWorker | Supervisor:
         if self._running is None:
             raise ConfigError(
                 "worker", "invalid_config", "the worker is not started: call start() or use async with"
@@ -169,6 +175,8 @@ class Worker:
             await asyncio.wait([failing, first], return_when=asyncio.FIRST_COMPLETED)
             if not first.done():
                 return await self._gave_up(running, failing.result())
+            jobs = len(running.status()["jobs"])
+            log.info("draining: %d jobs go on; a second signal ends them", jobs)
             draining = asyncio.create_task(running.drain(), name="worker:drain")
             second = asyncio.create_task(signals.get(), name="worker:signal")
             await asyncio.wait([draining, second], return_when=asyncio.FIRST_COMPLETED)
@@ -181,8 +189,27 @@ class Worker:
             failing.cancel()
             first.cancel()
 
-    async def _gave_up(self, running: Any, error: BackendError) -> int:
+    async def _gave_up(self, running: LocalWorker | Supervisor, error: BackendError) -> int:
         if isinstance(error, AuthError):
             raise error
         await running.drain()
         raise error
+
+
+def _maker(task: WorkerTask) -> Callable[[], LocalWorker | Supervisor]:
+    """What makes the worker in this process or, where there are several, their supervisor.
+
+    The first is made at once, so that what is wrong is told where the worker is made.
+    """
+
+    def make() -> LocalWorker | Supervisor:
+        if task.settings.processes > 1:
+            from beluga_voice.worker.supervisor import Supervisor
+
+            return Supervisor(task)
+        from beluga_voice.worker.local import LocalWorker
+
+        return LocalWorker(task.settings, task.entrypoint, task.on_request)
+
+    first = [make()]
+    return lambda: first.pop() if first else make()
