@@ -83,7 +83,7 @@ class RealtimeMachine(RealtimeLink):
         before = self.c.state
         rule = TABLE[before].get(name)
         reply = getattr(event, "reply", None)
-        if rule is None or (reply is not None and reply != self.c.reply):
+        if rule is None or (reply is not None and (not reply or reply != self.c.reply)):
             self._ignore(name)
             return
         handler: Callable[[Any], None] = getattr(self, rule[0])

@@ -119,7 +119,7 @@ class RealtimeReplies:
         c = self.c
         if c.asked:
             c.asked -= 1
-        elif not self.settings.server_turns or c.ended:
+        elif not c.reply or c.ended or not self.settings.server_turns or self.settings.agent_reasons:
             self._ignore("ResponseBegan")
             return
         c.responses.append(event.response)
@@ -158,6 +158,9 @@ class RealtimeReplies:
         self._progress(None)
 
     def _piece_asked(self, _: rt.PieceAsked) -> None:
+        if self.c.ended:
+            self._ignore("PieceAsked")
+            return
         self.c.asked += 1
         self._progress(None)
 

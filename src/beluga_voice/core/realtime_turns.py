@@ -210,13 +210,14 @@ class RealtimeTurns(RealtimeReplies):
     def _no_answer(self, _: None) -> None:
         """The model did not answer: it heard nothing, or the connection is dead."""
         c, s = self.c, self.settings
-        if not c.linked:
+        if not c.linked and c.now - c.speech_end < s.thinking_timeout:
             c.timers["answer"] = c.now + s.answer_timeout
             return
         long_enough = c.speech_end - c.onset >= s.min_voice
-        if c.model_at < c.onset and long_enough and (c.model_heard or not s.voice_events or c.stalled < 2):
+        if c.linked and c.model_at < c.onset and long_enough and (c.model_heard or not s.voice_events or c.stalled < 2):
             c.stalled += 1
             if c.stalled <= 2:
+                c.timers["answer"] = c.now + s.answer_timeout
                 self._relink("the model has not answered")
                 return
         self._discard_turn("no_answer" if c.model_heard else "no_words")

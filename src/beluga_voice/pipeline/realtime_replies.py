@@ -212,7 +212,7 @@ class RealtimeReplies:
 
     async def _speak(self, reply: int, text: str) -> None:
         """Has the model speak ``text``; once more if the connection is lost before it begins."""
-        while reply == self.turns.c.reply:
+        while reply == self.turns.c.reply and not self.turns.c.ended:
             await self._up.wait()
             stream = self._link.stream
             if stream is None:
