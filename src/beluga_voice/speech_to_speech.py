@@ -90,7 +90,7 @@ class S2SSetup:
 
 @dataclass(frozen=True, slots=True)
 class InputSpeechStarted:
-    """The model hears the user; if it was answering (and is ``interruptible``), it has stopped."""
+    """The model hears the user; where it is ``interruptible`` it has stopped, and forgotten what it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

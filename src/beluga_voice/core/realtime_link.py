@@ -37,8 +37,19 @@ class RealtimeLink(RealtimeOverlap):
         elif c.state is State.THINKING and not (c.audible or c.calls or c.source):
             c.redo = c.redo or waiting or c.words_due
             c.resend = c.redo and not c.words.strip() and c.reply_turn == c.turn
+            if c.resend and self.settings.server_turns:
+                self._undecide()
         if c.reply and c.state is not State.DECIDING:
             self._maybe_end()
+
+    def _undecide(self) -> None:
+        """The model took the turn, and is gone before it told what it heard: the next one takes it anew."""
+        c = self.c
+        self._cancel("link_lost")
+        c.reply, c.resend, c.candidate = 0, False, None
+        self._emit(cmd.RetractTurn(c.turn))
+        c.turn_open, c.model_heard = True, False
+        self._wait_for_model()
 
     # --- a connection -------------------------------------------------------------------------------------------
 
@@ -79,11 +90,7 @@ class RealtimeLink(RealtimeOverlap):
             c.uncommitted = False
             self._emit(rt.CommitInput())
         self._progress(None)
-        if c.words_due:
-            return  # the agent answers when the words are known
-        if resend and s.server_turns:
-            c.asked += 1  # the model answers by itself when it has heard the turn again
-        else:
+        if not c.words_due:  # else the agent answers when the words are known
             self._ask_model()
 
     def _expect_end(self, limit: float) -> None:

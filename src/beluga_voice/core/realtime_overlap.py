@@ -150,18 +150,18 @@ class RealtimeOverlap(RealtimeTurns):
         if not c.interruptible:
             return
         candidate = c.candidate or Candidate(onset=c.now, since=c.now)
-        self._interrupt(candidate)
+        self._interrupt(candidate, "model_stopped")
         c.model_heard = True
 
     def _model_pauses_late(self, _: rt.ModelPaused) -> None:
         self.c.model_voiced = False
 
-    def _interrupt(self, candidate: Candidate) -> None:
+    def _interrupt(self, candidate: Candidate, reason: str = "") -> None:
         c = self.c
         audible, reply, turn = c.audible, c.reply, c.reply_turn
         words, final = c.words, c.words_final
         committed = not c.uncommitted and candidate.ended_at is not None
-        self._cancel("interrupted" if audible else "user_goes_on")
+        self._cancel(reason or ("interrupted" if audible else "user_goes_on"))
         c.candidate, c.reply = None, 0
         if audible:
             self._emit(cmd.Interrupted(reply, turn, candidate.onset))

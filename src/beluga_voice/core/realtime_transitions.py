@@ -114,6 +114,8 @@ TABLE: Mapping[State, Mapping[str, Rule]] = {
     },
     _T: {
         **_link(_T),
+        "LinkLost": _to("_lost", _T, _D),
+        "Renewed": _to("_renewed", _T, _D),
         **_responses(_T),
         "SpeechStarted": _to("_candidate_starts", _T, _U),
         "SpeechResumed": _to("_candidate_starts", _T, _U),

@@ -214,7 +214,12 @@ class RealtimeTurns(RealtimeReplies):
             c.timers["answer"] = c.now + s.answer_timeout
             return
         long_enough = c.speech_end - c.onset >= s.min_voice
-        if c.linked and c.model_at < c.onset and long_enough and (c.model_heard or not s.voice_events or c.stalled < 2):
+        if (
+            c.linked
+            and c.model_at < c.onset
+            and long_enough
+            and (c.model_heard or not s.voice_events or c.stalled < 2)
+        ):
             c.stalled += 1
             if c.stalled <= 2:
                 c.timers["answer"] = c.now + s.answer_timeout

@@ -329,17 +329,8 @@ class Realtime(RealtimeReplies):
                 if response == self._piece_response:
                     self._piece_over(done=True)
                 self._tools_idle()
-            case s2s.Usage(response, input_tokens, output_tokens, details):
-                self._owner.emit(
-                    ev.UsageEvent(
-                        at=self._timeline.now(),
-                        turn=self.turns.c.reply_turn,
-                        input_tokens=input_tokens,
-                        output_tokens=output_tokens,
-                        details=dict(details),
-                        wasted=not self.turns.accepts(response),
-                    )
-                )
+            case s2s.Usage():
+                self._used(event)
             case _:
                 log.debug("session %s: the model told %s", self._options.session_id, type(event).__name__)
 

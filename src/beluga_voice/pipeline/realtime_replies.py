@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from beluga_voice import events as ev
+from beluga_voice import speech_to_speech as s2s
 from beluga_voice.core import commands as cmd
 from beluga_voice.core import inputs as inp
 from beluga_voice.core import realtime_words as rt
@@ -54,6 +55,7 @@ class RealtimeReplies:
         self._piece: asyncio.Future[bool] | None = None
         self._piece_response = ""
         self._turn_text = ""
+        self._usage: list[s2s.Usage] = []
 
     def tell(self, event: Any, now: float | None = None) -> None:
         """Tells the core what happened."""
@@ -240,12 +242,12 @@ class RealtimeReplies:
         else:
             self._spawn(self._speak(reply, text), f"say-{reply}")
 
-    def _do_CancelReply(self, _: cmd.CancelReply) -> None:
+    def _do_CancelReply(self, c: cmd.CancelReply) -> None:
         if self._source_task is not None:
             self._source_task.cancel()
             self._source = self._source_task = None
         self._tools.cancel()
-        if self._link.stream is not None:
+        if self._link.stream is not None and c.reason != "model_stopped":
             self._link.stream.cancel()
 
     def _do_Duck(self, _: cmd.Duck) -> None:
@@ -263,6 +265,7 @@ class RealtimeReplies:
         heard = self.mouth.stop()
         reply = self._output.drop()
         assert reply is not None
+        self._tell_usage(wasted=not reply.audible)
         if self._link.stream is not None:
             for item, seconds in reply.heard(self.mouth.played if reply.audible else 0.0):
                 self._link.stream.truncate(item, seconds)
@@ -283,6 +286,7 @@ class RealtimeReplies:
 
     def _on_audible(self, number: int) -> None:
         now, reply = self._timeline.now(), self._output.reply
+        self._tell_usage(wasted=False)
         if reply is not None and reply.number == number:
             reply.audible = True
             self._owner.emit(ev.TurnEvent(at=now, turn=reply.turn, phase="agent_started"))
@@ -317,6 +321,7 @@ class RealtimeReplies:
     def _on_ended(self, number: int, audio: bool) -> None:
         if not audio and self._output.reply is not None and not self.turns.c.held:
             self._output.drop()
+            self._tell_usage(wasted=False)
         self.tell(inp.ReplyEnded(number, audio))
 
     def _on_finished(self, number: int) -> None:
@@ -336,6 +341,29 @@ class RealtimeReplies:
             self.mouth.stop()
             self._settle(reply, self.mouth.heard(), interrupted=True)
             self.tell(inp.ReplyFailed(reply.number))
+
+    def _used(self, usage: s2s.Usage) -> None:
+        """Whether tokens were wasted is known when their words are heard, or thrown away."""
+        self._usage.append(usage)
+        reply = self._output.reply
+        if not self.turns.accepts(usage.response):
+            self._tell_usage(wasted=True)
+        elif reply is not None and reply.audible:
+            self._tell_usage(wasted=False)
+
+    def _tell_usage(self, *, wasted: bool) -> None:
+        used, self._usage = self._usage, []
+        for usage in used:
+            self._owner.emit(
+                ev.UsageEvent(
+                    at=self._timeline.now(),
+                    turn=self.turns.c.reply_turn,
+                    input_tokens=usage.input_tokens,
+                    output_tokens=usage.output_tokens,
+                    details=dict(usage.details),
+                    wasted=wasted,
+                )
+            )
 
     def _settle(self, reply: RealtimeReply, heard: str, *, interrupted: bool) -> None:
         """What was heard becomes history, once."""

@@ -201,6 +201,7 @@ class ScriptedStream:
         if not self._speaking and self._voiced > 0.05:
             self._speaking = True
             if self.setup.interruptible:
+                self._queue.clear()
                 self._cut()
             if self.model.capabilities.voice_events:
                 self._tell(s2s.InputSpeechStarted())
