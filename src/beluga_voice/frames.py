@@ -27,6 +27,8 @@ class AudioFrame:
         channels: 1 or 2.
         pts: when its first sample plays, in seconds on the session's timeline.
         participant: who sent it, where the transport knows (a room); otherwise empty.
+        age: how many seconds ago its last sample was spoken, beyond the usual delay: a recording of what was said
+            before the session heard.
         metadata: facts for custom processors; not interpreted.
 
     Raises:
@@ -38,6 +40,7 @@ class AudioFrame:
     channels: int = 1
     pts: float = 0.0
     participant: str = ""
+    age: float = 0.0
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:

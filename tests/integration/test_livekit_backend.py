@@ -9,7 +9,9 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from chromium import speak
 from livekit import api, rtc
 from livekit_caller import Caller, caller, until
 
@@ -213,3 +215,43 @@ async def test_the_example_talks_with_whoever_comes(livekit_server: LiveKitServe
         process.terminate()
         _, complaints = await process.communicate()
     assert b"Task was destroyed" not in complaints
+
+
+async def test_what_was_said_before_the_agent_came_is_heard(livekit_server: LiveKitServer) -> None:
+    """As LiveKit's clients do it: the track is announced with a recording, which is streamed to the agent."""
+    backend = bv.new_backend("livekit", config(livekit_server))
+    async with backend:
+        session = await backend.create_session(
+            bv.SessionConfig(
+                user_id="ann",
+                agent_callback=answer,
+                phrases=PHRASES,
+                metadata={"room": "early"},
+                greeting="Hello, this is the clinic. What can I do for you today?",
+            )
+        )
+        await session.start()
+        ann = Caller("ann")
+        await ann.join(livekit_server.url, livekit_server.token("ann", "early"), microphone=False)
+        try:
+            silence = np.zeros(96_000)
+            recorded = (np.concatenate((silence, speak(QUESTION), silence)) * 32767 * 0.7).astype(np.int16)
+            track = rtc.LocalAudioTrack.create_audio_track("microphone", ann._source)
+            publication = await ann.room.local_participant.publish_track(
+                track,
+                rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, preconnect_buffer=True),
+            )
+            writer = await ann.room.local_participant.stream_bytes(
+                "recording",
+                topic="lk.agent.pre-connect-audio-buffer",
+                mime_type="audio/pcm;codec=s16le",
+                attributes={"trackId": publication.sid, "sampleRate": "48000", "channels": "1"},
+            )
+            await writer.write(recorded.tobytes())
+            await writer.aclose()
+            await ann.play(np.zeros(48_000, np.int16))
+            final = await ann.event("transcript", final=True, turn=1)
+            assert final["text"].lower().rstrip("?.") == PHRASES[0]
+            assert HOURS in (await ann.event("agent_text", final=True, turn=1))["text"]
+        finally:
+            await ann.leave()

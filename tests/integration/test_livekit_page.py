@@ -10,6 +10,7 @@ import pytest
 from chromium import SILENT, DemoPage, demo_page, microphone_file, onset_after, silent_from
 from demo_server import DemoServer
 from livekit import api
+from playwright.async_api import Route
 
 from beluga_voice.testing.livekit_server import LiveKitServer
 
@@ -83,6 +84,29 @@ async def test_a_page_talks_in_a_livekit_room(
 async def _hang_up(demo: DemoPage) -> None:
     await demo.page.click("#talk")
     await demo.page.wait_for_selector("body[data-phase='idle']")
+
+
+async def test_what_is_said_while_the_call_is_set_up_is_heard(
+    own_server: Callable[..., DemoServer], livekit_server: LiveKitServer, tmp_path: Path
+) -> None:
+    site = await asyncio.to_thread(serve, own_server, livekit_server)
+    microphone_file(tmp_path / "mic.wav", [(0.2, SATURDAY)])
+
+    async def slowly(route: Route) -> None:
+        await asyncio.sleep(3.0)  # the whole question is asked before there is an agent
+        await route.continue_()
+
+    async with demo_page(tmp_path / "mic.wav") as demo:
+        await demo.page.route("**/livekit/join", slowly)
+        await demo.open(site.url)
+        await demo.start()
+        ready = await demo.event("ready")
+        levels = await demo.levels()
+        assert (levels[levels[:, 0] < ready["page_at"], 1] > SILENT).any(), (
+            "nothing was said before; nothing tested"
+        )
+        final = await demo.event("transcript", final=True, turn=1)
+        assert final["text"].lower().rstrip("?.") == "what time do you open on saturday"
 
 
 async def test_typed_words_without_a_microphone(

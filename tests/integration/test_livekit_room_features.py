@@ -77,10 +77,10 @@ async def test_a_page_sees_what_is_said_and_what_the_agent_does(livekit_server: 
             {"type": "transcript", "turn": 1, "text": "good day", "final": True, "at": 1.0}
         )
         await captions.send_event(
-            {"type": "agent_text", "turn": 1, "text": " Hello", "final": False, "at": 1.0}
+            {"type": "agent_text", "turn": 1, "text": "Hello", "final": False, "at": 1.0}
         )
         await captions.send_event(
-            {"type": "agent_text", "turn": 1, "text": " there.", "final": False, "at": 1.0}
+            {"type": "agent_text", "turn": 1, "text": "there.", "final": False, "at": 1.0}
         )
         await captions.send_event(
             {"type": "agent_text", "turn": 1, "text": "Hello there.", "final": True, "at": 1.0}

@@ -84,7 +84,7 @@ class Ear:
 
     def hear(self, frame: AudioFrame) -> None:
         """Takes one frame of any rate and channel count."""
-        end = self._timeline.stamp(frame.duration)
+        end = self._timeline.stamp(frame.duration, frame.age)
         if self._noise is not None:
             frame = self._noise.process(frame)
         pcm = downmix(frame.data, frame.channels)

@@ -59,13 +59,17 @@ class Timeline:
         """How far the user's audio is ahead of the clock; negative when it is behind."""
         return self._end - self.now()
 
-    def stamp(self, seconds: float) -> float:
+    def stamp(self, seconds: float, age: float = 0.0) -> float:
         """Places the next ``seconds`` of the user's audio and returns where they end.
 
         Samples follow each other without a gap whatever the network did, so a pause measured on them is a
-        pause of the speaker.
+        pause of the speaker. Those of a certain ``age`` are in the past, which may be before the session began.
         """
         now = self.now()
+        if age > 0:
+            self._end = now - age if not self._started else max(self._end, now - age)
+            self._started = True
+            return self._end
         if not self._started:
             self._started = True
             self._end = now

@@ -92,8 +92,8 @@ class RoomAudio:
         sink: Callable[[bytes], None]
         sink = partial(self._labelled, identity) if self._mixer is None else partial(self._mixed, sid)
         if recorded and self._recording is not None:
-            whole = partial(self._labelled, identity if self._mixer is None else "")
-            sink = Beginning(self._recording(sid), self._rate, self._channels, whole, sink)
+            late = partial(self._late, identity if self._mixer is None else "")
+            sink = Beginning(self._recording(sid), self._rate, self._channels, late, sink)
             self._beginnings[sid] = sink
         if self._mixer is not None:
             self._mixer.add(sid)
@@ -125,6 +125,9 @@ class RoomAudio:
 
     def _labelled(self, identity: str, pcm: bytes) -> None:
         self._inbox.put(AudioFrame(pcm, self._rate, self._channels, participant=identity))
+
+    def _late(self, identity: str, pcm: bytes, age: float) -> None:
+        self._inbox.put(AudioFrame(pcm, self._rate, self._channels, participant=identity, age=age))
 
     def _mixed(self, sid: str, pcm: bytes) -> None:
         assert self._mixer is not None

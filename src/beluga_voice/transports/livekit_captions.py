@@ -108,8 +108,9 @@ class Captions:
             if self._reply is None:
                 self._replies += 1
                 self._reply = await self._open(room)
-                text = text.lstrip()
-            await self._reply.write(text)
+                await self._reply.write(text)
+            else:
+                await self._reply.write(f" {text}")
             return
         if self._reply is None and text:
             self._replies += 1
