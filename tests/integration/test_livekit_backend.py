@@ -255,3 +255,55 @@ async def test_what_was_said_before_the_agent_came_is_heard(livekit_server: Live
             assert HOURS in (await ann.event("agent_text", final=True, turn=1))["text"]
         finally:
             await ann.leave()
+
+
+@pytest.mark.timeout(120)
+async def test_a_server_that_is_killed_mid_sentence_and_comes_back(livekit_server: LiveKitServer) -> None:
+    backend = bv.new_backend("livekit", config(livekit_server))
+    async with backend:
+        ann = Caller("ann")
+        await ann.join(livekit_server.url, livekit_server.token("ann", "r"))
+        session = await backend.create_session(
+            bv.SessionConfig(user_id="ann", agent_callback=answer, phrases=PHRASES, metadata={"room": "r"})
+        )
+        states: list[str] = []
+        await session.start()
+        events = asyncio.create_task(_follow(session, states))
+        await asyncio.sleep(0.5)
+        await ann.say(QUESTION)
+        await ann.event("turn", phase="agent_ended", turn=1)
+        said = list(session.history)
+        assert HOURS in said[-1].content
+
+        await ann.say("Tell me a story about a whale.")
+        await ann.event("turn", phase="agent_started", turn=2)
+        await asyncio.sleep(1.0)
+        await livekit_server.kill()
+        await asyncio.sleep(1.0)
+        await livekit_server.start()
+        await until(lambda: states[-1:] == ["reconnected"], 45, lambda: f"the transport told {states}")
+        assert states[0] == "connected" and "reconnecting" in states and "lost" not in states
+        await ann.leave()
+
+        # Nothing said before is lost, and the conversation goes on.
+        assert list(session.history[: len(said)]) == said
+        bob = Caller("ann")
+        await bob.join(livekit_server.url, livekit_server.token("ann", "r"))
+        try:
+            await until(lambda: bob.room.remote_participants)
+            await asyncio.sleep(1.0)
+            await bob.say(QUESTION)
+            final = await bob.event("transcript", final=True)
+            assert final["text"].lower().rstrip("?.") == PHRASES[0]
+            assert HOURS in (await bob.event("agent_text", final=True, turn=final["turn"]))["text"]
+            await until(lambda: bob.levels and max(level for _, level in bob.levels) > 0.02)
+        finally:
+            await bob.leave()
+        await session.stop()
+        await events
+
+
+async def _follow(session: bv.Session, states: list[str]) -> None:
+    async for event in session.events():
+        if event.type == "transport":
+            states.append(event.state)  # type: ignore[attr-defined]
