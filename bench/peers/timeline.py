@@ -1,8 +1,8 @@
 """What every system under test hears and is told, so that they differ in nothing but themselves.
 
-A manifest (JSON) names WAV files and says when each word ends. A *take* is one utterance with its lead-in and its tail,
-played once into a session of its own, a frame every 20 ms on the clock. The fake recogniser tells the words said so far:
-a partial soon after each word, a final after each stretch of speech. Only the standard library: peers run
+A manifest (JSON) names WAV files and says when each word ends. A *take* is one utterance with lead-in and tail, played
+once into a session of its own, a frame every 20 ms on the clock. The fake recogniser tells the words said so far: a
+partial soon after each word, a final after each stretch of speech. Only the standard library: peers run
 this file in environments without Beluga Voice.
 """
 

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "beluga_voice.agents.agent": ("Agent",),
+    "beluga_voice.agents.callback": ("speculable",),
     "beluga_voice.agents.tools": ("Tool", "tool"),
     "beluga_voice.backends": ("new_backend",),
     "beluga_voice.backends.base": ("Backend",),
@@ -88,6 +89,7 @@ __all__ = [
     "get_registry",
     "new_backend",
     "registry_for",
+    "speculable",
     "tool",
     "transport",
     "transports",
@@ -96,6 +98,7 @@ __all__ = [
 if TYPE_CHECKING:
     from beluga_voice import events, transport, transports
     from beluga_voice.agents.agent import Agent
+    from beluga_voice.agents.callback import speculable
     from beluga_voice.agents.tools import Tool, tool
     from beluga_voice.backends import new_backend
     from beluga_voice.backends.base import Backend

@@ -57,6 +57,7 @@ class TurnConfig(Settings):
 
     min_endpointing_delay: float = Field(default=0.2, ge=0.0, le=5.0)
     max_endpointing_delay: float = Field(default=2.5, ge=0.1, le=10.0)
+    max_guesses: int = Field(default=4, ge=0, le=20)
     allow_interruptions: bool = True
     min_interruption_words: int = Field(default=1, ge=0, le=20)
     interrupt_after: float = Field(default=0.7, ge=0.1, le=10.0)

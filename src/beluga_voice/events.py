@@ -22,6 +22,7 @@ __all__ = [
     "ModelEvent",
     "ParticipantEvent",
     "SessionEvent",
+    "SpeculationEvent",
     "StateEvent",
     "ToolEvent",
     "TranscriptEvent",
@@ -194,6 +195,24 @@ class MetricsEvent(SessionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeculationEvent(SessionEvent):
+    """An answer that was prepared before the turn was decided became its reply, or was given up.
+
+    Attributes:
+        turn: number of the turn it was for.
+        outcome: ``used`` or ``abandoned``.
+        pieces: pieces of text (a model's tokens, roughly) it had come to; abandoned ones were paid for in vain.
+        characters: likewise.
+    """
+
+    type: ClassVar[str] = "speculation"
+    turn: int
+    outcome: Literal["used", "abandoned"]
+    pieces: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEvent(SessionEvent):
     """Something failed; the session goes on unless a `ClosedEvent` follows.
 
@@ -321,6 +340,7 @@ Event = (
     | BackchannelEvent
     | ToolEvent
     | MetricsEvent
+    | SpeculationEvent
     | ErrorEvent
     | TransportEvent
     | ModelEvent

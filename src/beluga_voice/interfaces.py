@@ -270,6 +270,10 @@ class Context(Protocol):
         """Speaks ``text`` before the rest of the reply ("One moment, I am looking that up")."""
         ...
 
+    async def committed(self) -> None:
+        """Returns when the turn was taken: at once, but where the brain works ahead (`Brain`)."""
+        ...
+
     def end_session(self, reason: str = "agent_ended") -> None:
         """Ends the session once the reply has been heard."""
         ...
@@ -278,7 +282,9 @@ class Context(Protocol):
 class Brain(Protocol):
     """Turns a user's turn into words; what `agent_callback` and `Agent` both become.
 
-    It may also have ``async start()``, awaited before the session begins to listen, and ``async close()``.
+    It may also have ``async start()``, awaited before the session begins to listen, and ``async close()``. One whose
+    ``speculable`` is true works ahead: `reply` is also called with words that may not become the turn, and must do
+    nothing but yield text before ``context.committed()`` returns; it is closed if they do not.
     """
 
     @property

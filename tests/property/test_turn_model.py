@@ -24,6 +24,7 @@ VARIANTS = {
     "usual": SETTINGS,
     "every reply is heard": replace(SETTINGS, allow_interruptions=False),
     "three words to interrupt": replace(SETTINGS, min_interruption_words=3, duck_after=0.1),
+    "answers are prepared": replace(SETTINGS, max_guesses=2),
     "no patience": replace(
         SETTINGS, thinking_timeout=0.7, reply_gap_timeout=0.7, min_interruption_words=0, interrupt_after=0.1
     ),
@@ -38,6 +39,8 @@ def every_input(machine: TurnMachine, now: float) -> list[inp.Input]:
     out: list[inp.Input] = [
         inp.SpeechStarted(now - 0.05),
         inp.SpeechEnded(now - 0.1),
+        inp.SpeechPaused(now - 0.05),
+        inp.SpeechResumed(now - 0.03),
         inp.TurnProbability(0.9),
         inp.TypedText("hello there"),
         inp.TypedText(""),
@@ -107,6 +110,10 @@ def check(machine: TurnMachine) -> None:
     if closed:
         return
     assert set(c.timers) <= set(TIMERS)
+    assert not c.guess or machine.state in (State.USER_SPEAKING, State.DECIDING), (
+        "a guess is for an open turn"
+    )
+    assert c.guesses <= machine.settings.max_guesses
     agent = machine.state in (State.THINKING, State.SPEAKING, State.INTERRUPTED, State.DRAINING)
     assert bool(c.reply) == agent
     assert c.turn_open == (machine.state in (State.USER_SPEAKING, State.DECIDING, State.INTERRUPTED)) or (
@@ -129,6 +136,7 @@ def shape(machine: TurnMachine) -> tuple[Any, ...]:
         c.asked > c.answered, bool(c.typed), bool(c.reply), c.acted, c.audible, c.interruptible, c.continuable,
         c.reply_ended, c.reply_turn > 0, len(c.says) > 0, c.away_told, c.now - c.committed_at > 1.5,
         c.candidate and (c.candidate.ducked, c.candidate.held, c.candidate.ended_at is not None),
+        c.guess > 0, c.guesses, c.quiet and c.state is State.USER_SPEAKING and machine.settings.max_guesses > 0,
         c.interrupted and c.interrupted.ended_at is not None, tuple(sorted(c.timers)),
     )  # fmt: skip
 

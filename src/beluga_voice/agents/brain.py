@@ -39,6 +39,9 @@ class AgentBrain:
         ConfigError: ``invalid_config`` if neither the agent nor the backend has a language model.
     """
 
+    speculable = True
+    """Until its first tool call, a model's answer changes nothing but its cost."""
+
     def __init__(self, agent: Agent, llm: LLM | None = None, *, on_tool: ToolListener | None = None) -> None:
         self._agent = agent
         self._llm = llm
@@ -107,6 +110,7 @@ class AgentBrain:
                 return
             if not calls_left:
                 break
+            await context.committed()  # a tool acts on the world: never for words that may not be the turn
             said.append(ChatMessage("assistant", text, tool_calls=tuple(calls)))
             await self._run_calls(tuple(calls), tools, context, exchange.messages)
         _log.warning("agent %s: the model called tools %d times in one turn", self._agent.name, len(said))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = [
+    "Abandon",
     "AskFinal",
     "CancelReply",
     "Close",
@@ -19,6 +20,7 @@ __all__ = [
     "MoveTo",
     "Resume",
     "RetractTurn",
+    "Speculate",
     "StartReply",
     "StartSay",
     "StopPlayout",
@@ -66,11 +68,28 @@ class RetractTurn:
 
 @dataclass(frozen=True, slots=True)
 class StartReply:
-    """Ask the agent for an answer to ``turn`` and speak it."""
+    """Ask the agent for an answer to ``turn`` and speak it; a ``guess`` that is not 0 is that answer, already begun."""
 
     reply: int
     turn: int
     text: str
+    guess: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speculate:
+    """Prepare an answer to ``text`` as ``turn``; it must not be heard, act or be told before `StartReply` names it."""
+
+    guess: int
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Give up the answer ``guess``: the words it was for are not the turn."""
+
+    guess: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +183,8 @@ Command = (
     | CommitTurn
     | RetractTurn
     | StartReply
+    | Speculate
+    | Abandon
     | StartSay
     | CancelReply
     | Duck

@@ -83,6 +83,11 @@ class Conversation:
         forced: the turn must be taken as it stands.
         probability: the turn detector's last word on it.
         pace: how long the user's pauses inside turns are against most people's.
+        quiet: the voice pauses, maybe only for an instant.
+        guess: the answer being prepared, 0 for none.
+        last_guess: the highest number given.
+        guess_text: the words it answers.
+        guesses: how many were begun in this turn.
         first_segment: recogniser segments below this number are settled.
         finals: final texts by segment, of those not settled.
         partials: newest partial texts by segment, likewise.
@@ -121,6 +126,11 @@ class Conversation:
     forced: bool = False
     probability: float | None = None
     pace: float = 1.0
+    quiet: bool = False
+    guess: int = 0
+    last_guess: int = 0
+    guess_text: str = ""
+    guesses: int = 0
     first_segment: int = 0
     finals: dict[int, str] = field(default_factory=dict[int, str])
     partials: dict[int, str] = field(default_factory=dict[int, str])

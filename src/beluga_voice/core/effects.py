@@ -42,12 +42,21 @@ class Effects:
         previous, c.state = c.state, state
         if state is previous:
             return
+        if state not in (State.USER_SPEAKING, State.DECIDING):
+            self._abandon_guess()
+            c.guesses = 0
         timers, c.timers = c.timers, {}
         if state is State.SPEAKING:
             c.timers = {name: timers[name] for name in ("reply", "candidate") if name in timers}
         elif state is State.LISTENING:
             self._arm_silence()
         self._emit(cmd.MoveTo(state.value, previous.value))
+
+    def _abandon_guess(self) -> None:
+        """Gives up the answer that was prepared for words that are not the turn."""
+        if self.c.guess:
+            self._emit(cmd.Abandon(self.c.guess))
+            self.c.guess, self.c.guess_text = 0, ""
 
     def _active(self) -> None:
         """Somebody said something."""

@@ -22,6 +22,8 @@ __all__ = [
     "ReplyFailed",
     "SayRequested",
     "SpeechEnded",
+    "SpeechPaused",
+    "SpeechResumed",
     "SpeechStarted",
     "Stop",
     "ToolStarted",
@@ -42,6 +44,20 @@ class SpeechStarted:
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
     """The VAD heard the last voice at ``at``."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """The VAD hears no voice since ``at``: the first sign of an end, some 80 ms into the silence."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResumed:
+    """… and hears it again at ``at``, before the silence was long enough for `SpeechEnded`."""
 
     at: float
 
@@ -146,6 +162,8 @@ class Stop:
 Input = (
     SpeechStarted
     | SpeechEnded
+    | SpeechPaused
+    | SpeechResumed
     | PartialText
     | FinalText
     | TurnProbability
@@ -162,8 +180,9 @@ Input = (
 )
 
 INPUTS: tuple[type[Input], ...] = (
-    SpeechStarted, SpeechEnded, PartialText, FinalText, TurnProbability, TypedText, SayRequested, ToolStarted,
-    PlayoutStarted, PlayoutProgress, ReplyEnded, ReplyFailed, PlayoutFinished, PlayoutStopped, Stop,
+    SpeechStarted, SpeechEnded, SpeechPaused, SpeechResumed, PartialText, FinalText, TurnProbability, TypedText,
+    SayRequested, ToolStarted, PlayoutStarted, PlayoutProgress, ReplyEnded, ReplyFailed, PlayoutFinished,
+    PlayoutStopped, Stop,
 )  # fmt: skip
 
 _BY_NAME = {cls.__name__: cls for cls in INPUTS}

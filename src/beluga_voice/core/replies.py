@@ -30,10 +30,10 @@ class Replies(Effects):
             c.timers.pop("candidate", None)
             c.timers["reply"] = c.now + self.settings.thinking_timeout
 
-    def _answer(self, text: str, *, interruptible: bool = True) -> None:
+    def _answer(self, text: str, *, interruptible: bool = True, guess: int = 0) -> None:
         c = self.c
         self._begin_reply(c.turn, interruptible=interruptible)
-        self._emit(cmd.StartReply(c.reply, c.turn, text))
+        self._emit(cmd.StartReply(c.reply, c.turn, text, guess))
 
     def _say(self, text: str, *, interruptible: bool, state: State = State.THINKING) -> None:
         self._begin_reply(0, interruptible=interruptible, state=state)

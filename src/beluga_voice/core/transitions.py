@@ -55,6 +55,8 @@ TABLE: Mapping[State, Mapping[str, Rule]] = {
         "timer:away": _to("_away", _L),
     },
     _U: {
+        "SpeechPaused": _to("_voice_pauses", _U),
+        "SpeechResumed": _to("_voice_resumes", _U),
         "SpeechEnded": _to("_user_pauses", _D),
         "PartialText": _to("_words", _U),
         "FinalText": _to("_words", _U),

@@ -8,7 +8,7 @@ from beluga_voice.core.completeness import judge_words
 from beluga_voice.core.conversation import Candidate, State
 from beluga_voice.core.endpointing import combine, endpointing_delay
 from beluga_voice.core.pauses import adapt_pace
-from beluga_voice.core.replies import Replies
+from beluga_voice.core.speculation import Speculation
 from beluga_voice.core.words import content_words, is_hesitation
 
 __all__ = ["UserTurn"]
@@ -17,7 +17,7 @@ __all__ = ["UserTurn"]
 LATE_FINAL = 4.0
 
 
-class UserTurn(Replies):
+class UserTurn(Speculation):
     """Collects a turn, decides when it is over and hands it to the agent."""
 
     # --- voice ----------------------------------------------------------------------------------------------
@@ -29,6 +29,7 @@ class UserTurn(Replies):
 
     def _note_voice(self, event: inp.SpeechStarted | inp.SpeechEnded) -> None:
         self.c.voiced = isinstance(event, inp.SpeechStarted)
+        self.c.quiet = not self.c.voiced
         if self.c.voiced:
             self.c.voiced_at = event.at
 
@@ -52,6 +53,7 @@ class UserTurn(Replies):
     def _user_goes_on(self, event: inp.SpeechStarted) -> None:
         self._note_pause(event.at)
         self._note_voice(event)
+        self._abandon_guess()
         if not self.c.forced:  # a turn that is being taken is not reopened: what follows is the next one
             self._follow_voice()
 
@@ -84,6 +86,8 @@ class UserTurn(Replies):
 
     def _words(self, event: inp.PartialText | inp.FinalText) -> None:
         self._take(event)
+        if self.c.state in (State.USER_SPEAKING, State.DECIDING):
+            self._guess()
         if self.c.state is State.DECIDING:
             self._arm_endpoint()
 
@@ -114,6 +118,7 @@ class UserTurn(Replies):
         self.c.probability = None
         self._move(State.DECIDING)
         self._ask_final(speech_end)
+        self._guess()
         self._arm_endpoint()
 
     def _probability(self, event: inp.TurnProbability) -> None:
@@ -175,9 +180,10 @@ class UserTurn(Replies):
         c.settle_words()
         c.merged_text = c.typed = ""
         probability, evidence = (1.0, "") if reason == "typed" else self._complete(text)
+        guess = self._take_guess(text)
         self._emit(cmd.CommitTurn(c.turn, text, c.speech_end, reason, round(probability, 3), evidence))
         # A monologue that was cut goes on as the next turn, behind a reply it must not interrupt.
-        self._answer(text, interruptible=not (c.forced and c.voiced))
+        self._answer(text, interruptible=not (c.forced and c.voiced), guess=guess)
         c.forced = False
         if c.voiced:
             c.candidate = Candidate(onset=c.voiced_at, since=c.voiced_at)

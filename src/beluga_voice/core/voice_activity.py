@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from beluga_voice.core.inputs import SpeechEnded, SpeechStarted
+from beluga_voice.core.inputs import SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
 
-__all__ = ["VoiceActivity", "VoiceSettings"]
+__all__ = ["VoiceActivity", "VoiceEvent", "VoiceSettings"]
+
+VoiceEvent = SpeechStarted | SpeechPaused | SpeechResumed | SpeechEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,14 @@ class VoiceActivity:
         self._speech = 0.0
         self._onset = 0.0
         self._last_voice = 0.0
+        self._paused = False
 
     def end(self) -> SpeechEnded | None:
         """No more audio comes: a voice that was on ended with its last window."""
         voiced, self.voiced, self._speech = self.voiced, False, 0.0
         return SpeechEnded(self._last_voice) if voiced else None
 
-    def push(self, probability: float, end: float, length: float) -> SpeechStarted | SpeechEnded | None:
+    def push(self, probability: float, end: float, length: float) -> VoiceEvent | None:
         """Takes one window.
 
         Args:
@@ -56,16 +59,21 @@ class VoiceActivity:
             length: in seconds.
 
         Returns:
-            The beginning or end of a voice, if this window decided it.
+            The beginning or end of a voice if this window decided it, or that the voice pauses or goes on.
         """
         s = self._settings
         if self.voiced:
             if probability >= s.off:
                 self._last_voice = end
-            elif end - self._last_voice >= s.hangover - 1e-6:
+                resumed, self._paused = self._paused, False
+                return SpeechResumed(end - length) if resumed else None
+            if end - self._last_voice >= s.hangover - 1e-6:
                 self.voiced = False
                 self._speech = 0.0
                 return SpeechEnded(self._last_voice)
+            if not self._paused:
+                self._paused = True
+                return SpeechPaused(self._last_voice)
             return None
         if probability < s.on:
             self._speech = 0.0
@@ -75,6 +83,6 @@ class VoiceActivity:
         self._speech += length * (2 if probability >= s.sure else 1)
         if self._speech < s.min_speech:
             return None
-        self.voiced = True
+        self.voiced, self._paused = True, False
         self._last_voice = end
         return SpeechStarted(self._onset)

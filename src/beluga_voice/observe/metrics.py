@@ -33,6 +33,8 @@ class BackendMetrics:
     beluga.voice.turn.target_missed      counter                provider, stage
     beluga.voice.turns                   counter                provider
     beluga.voice.interruptions           counter                provider
+    beluga.voice.speculations            counter                provider, outcome
+    beluga.voice.speculation.pieces      counter                provider, outcome
     ===================================  =============  ======  ===============================
 
     Args:
@@ -58,6 +60,8 @@ class BackendMetrics:
         self._missed = meter.create_counter("beluga.voice.turn.target_missed")
         self._turns = meter.create_counter("beluga.voice.turns")
         self._interruptions = meter.create_counter("beluga.voice.interruptions")
+        self._speculations = meter.create_counter("beluga.voice.speculations")
+        self._prepared = meter.create_counter("beluga.voice.speculation.pieces")
 
     @contextmanager
     def operation(self, name: str) -> Generator[None]:
@@ -103,5 +107,9 @@ class BackendMetrics:
             self._turns.add(1, self._provider)
         elif isinstance(event, ev.InterruptionEvent):
             self._interruptions.add(1, self._provider)
+        elif isinstance(event, ev.SpeculationEvent):
+            labels = {**self._provider, "outcome": event.outcome}
+            self._speculations.add(1, labels)
+            self._prepared.add(event.pieces, labels)
         elif isinstance(event, ev.ErrorEvent):
             self._errors.add(1, {**self._provider, "error_code": event.code})

@@ -255,12 +255,26 @@ class Cascade:
     def _do_RetractTurn(self, c: cmd.RetractTurn) -> None:
         self._owner.user_took_back(c.turn)
 
+    def _do_Speculate(self, c: cmd.Speculate) -> None:
+        turn = self._turn(c.turn, c.text)
+        pieces = self._owner.prepare(turn)
+        if pieces is not None:
+            self._speech.prepare(c.guess, c.turn, pieces, self._options.error_reply)
+
+    def _do_Abandon(self, c: cmd.Abandon) -> None:
+        self._speech.abandon(c.guess)
+
     def _do_StartReply(self, c: cmd.StartReply) -> None:
         turn = self._turn(c.turn, c.text)
         if not self._owner.answers(turn, self.turns.c.onset):
+            self._speech.abandon(c.guess)
             self.tell(inp.ReplyEnded(c.reply, audio=False))
-            return
-        self._speech.begin(c.reply, c.turn, self._owner.answer(turn, c.reply), self._options.error_reply)
+        elif c.guess and self._speech.prepared(c.guess):
+            self._owner.take_prepared(c.reply)
+            self._speech.release(c.reply)
+        else:
+            pieces = self._owner.answer(turn, c.reply)
+            self._speech.begin(c.reply, c.turn, pieces, self._options.error_reply)
 
     def _do_StartSay(self, c: cmd.StartSay) -> None:
         self._speech.begin(c.reply, c.turn, self._owner.say_pieces(c.text), "")

@@ -8,8 +8,7 @@ from typing import Protocol
 from beluga_voice.audio.levels import rms_dbfs
 from beluga_voice.audio.pcm import downmix
 from beluga_voice.audio.resample import Resampler
-from beluga_voice.core.inputs import SpeechEnded, SpeechStarted
-from beluga_voice.core.voice_activity import VoiceActivity
+from beluga_voice.core.voice_activity import VoiceActivity, VoiceEvent
 from beluga_voice.frames import AudioFrame
 from beluga_voice.interfaces import NoiseFilter, VadStream
 from beluga_voice.pipeline.timeline import Timeline
@@ -24,8 +23,8 @@ _LEVEL_EVERY = 0.1
 class Listener(Protocol):
     """Who is told what the ear hears."""
 
-    def on_voice(self, event: SpeechStarted | SpeechEnded) -> None:
-        """A voice began or ended."""
+    def on_voice(self, event: VoiceEvent) -> None:
+        """A voice began, pauses, goes on or ended."""
         ...
 
     def on_audio_time(self, at: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from beluga_voice.core import inputs as inp
 from beluga_voice.core.crowd import Crowd, Finalize, Step
+from beluga_voice.core.voice_activity import VoiceEvent
 from beluga_voice.core.voices import utterances
 from beluga_voice.errors import BackendError, CapacityError
 from beluga_voice.events import LevelEvent, SessionEvent
@@ -247,14 +248,16 @@ class Ears:
 
     # --- what is heard ------------------------------------------------------------------------------------
 
-    def on_voice(self, speaker: Speaker, event: inp.SpeechStarted | inp.SpeechEnded) -> None:
-        """A voice began or ended."""
+    def on_voice(self, speaker: Speaker, event: VoiceEvent) -> None:
+        """A voice began, pauses, goes on or ended."""
         now = speaker.timeline.audio_end
         if isinstance(event, inp.SpeechStarted):
             self._watch()
             self._perform(self._crowd.voice_started(speaker.who, event.at), now)
-        else:
+        elif isinstance(event, inp.SpeechEnded):
             self._perform(self._crowd.voice_ended(speaker.who, event.at), now)
+        elif not any(s.voiced for s in self._speakers.values() if s is not speaker):
+            self._listener.heard(event, now)
 
     def on_audio(self, speaker: Speaker, pcm: bytes) -> None:
         """A turn detector wants to hear it."""

@@ -46,6 +46,14 @@ class Owner(Protocol):
         """The agent's words."""
         ...
 
+    def prepare(self, turn: UserTurn) -> AsyncIterator[Any] | None:
+        """The agent's words on a turn that may not come to be, or None if it does not work ahead."""
+        ...
+
+    def take_prepared(self, reply: int) -> None:
+        """The turn that was prepared last came to be, and its answer is ``reply``."""
+        ...
+
     def say_pieces(self, text: str) -> AsyncIterator[Any]:
         """What `SayRequested` with ``text`` speaks."""
         ...

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from beluga_voice import events as ev
 from beluga_voice.core.inputs import SpeechEnded, SpeechStarted
 from beluga_voice.core.realtime_pauses import Pauses
+from beluga_voice.core.voice_activity import VoiceEvent
 from beluga_voice.frames import AudioFrame
 from beluga_voice.interfaces import VadStream
 from beluga_voice.pipeline.ear import EAR_RATE, Ear
@@ -126,9 +127,10 @@ class RealtimeEars:
 
     # --- what the ear tells -----------------------------------------------------------------------------------
 
-    def on_voice(self, event: SpeechStarted | SpeechEnded) -> None:
-        """A voice began or ended."""
-        self._listener.tell(event, now=self._timeline.audio_end)
+    def on_voice(self, event: VoiceEvent) -> None:
+        """A voice began or ended; the model needs no word of pauses."""
+        if isinstance(event, SpeechStarted | SpeechEnded):
+            self._listener.tell(event, now=self._timeline.audio_end)
 
     def on_audio_time(self, at: float) -> None:
         """The audio up to ``at`` is judged."""

@@ -54,8 +54,11 @@ class ReplyEvents:
 class Reply:
     """Generates and synthesises one reply in two tasks.
 
+    One that is `prepared` begins before its turn is decided: it is not heard, and tells nobody how it goes, before
+    `release`. Until then it gets as far as the first chunk of the first clause and eight clauses of text.
+
     Attributes:
-        number: as the turn core counts.
+        number: as the turn core counts; 0 until a prepared one is released.
         turn: the turn it answers, 0 for none.
         text: all text generated so far.
     """
@@ -73,6 +76,9 @@ class Reply:
     timeout: float
     times: ReplyTimes
     text: str = ""
+    prepared: bool = False
+    pieces_taken: int = 0
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
     _clauses: Channel[str | AudioFrame] = field(
         default_factory=lambda: Channel[str | AudioFrame](_CLAUSES_AHEAD)
     )
@@ -83,18 +89,27 @@ class Reply:
 
     async def run(self) -> None:
         """Speaks the reply; cancelling this stops the agent, the model and the voice behind it."""
-        self.mouth.begin(self.number)
+        if not self.prepared:
+            self.release(self.number)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._generate())
                 group.create_task(self._synthesise())
         except* BackendError as failure:
+            await self._released.wait()
             self.events.error(first_error(failure), "tts")
             self.events.failed(self.number)
         else:
+            await self._released.wait()
             self.events.ended(self.number, self.mouth.end(self.number))
         finally:
             self._stop_flush()
+
+    def release(self, number: int) -> None:
+        """The turn was taken: the reply may be heard, as ``number``."""
+        self.number = number
+        self.mouth.begin(number)
+        self._released.set()
 
     def say(self, text: str) -> None:
         """Adds ``text`` before what the agent says next."""
@@ -151,6 +166,7 @@ class Reply:
             )
         if not piece:
             return
+        self.pieces_taken += 1
         if self.times.first_text is None:
             self.times.first_text = self.now()
         self.text += piece
@@ -179,6 +195,7 @@ class Reply:
             self._flush = None
 
     async def _apologise(self, error: BackendError) -> None:
+        await self._released.wait()
         self.events.error(error, "agent")
         if self.error_reply:
             for clause in [*self._splitter.flush(), self.error_reply]:
@@ -189,11 +206,11 @@ class Reply:
     async def _synthesise(self) -> None:
         async for clause in self._clauses:
             if isinstance(clause, AudioFrame):
+                await self._released.wait()
                 await self._play(clause)
                 continue
             if not clause.strip():
                 continue
-            self.mouth.begin_piece(self.number, clause)
             try:
                 await self._speak(clause)
             except BackendError:
@@ -213,6 +230,7 @@ class Reply:
 
     async def _speak(self, clause: str) -> None:
         chunks = aiter(self.tts.synthesize(clause))
+        begun = False
         try:
             while True:
                 try:
@@ -226,6 +244,10 @@ class Reply:
                     ) from error
                 if self.times.first_speech is None:
                     self.times.first_speech = self.now()
+                if not begun:
+                    begun = True
+                    await self._released.wait()
+                    self.mouth.begin_piece(self.number, clause)
                 ends = tuple(w.end for w in chunk.words)
                 await self._send(chunk.data, chunk.sample_rate, ends)
         finally:

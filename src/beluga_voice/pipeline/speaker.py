@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from beluga_voice.core.inputs import SpeechEnded, SpeechStarted
+from beluga_voice.core.inputs import SpeechStarted
+from beluga_voice.core.voice_activity import VoiceEvent
 from beluga_voice.errors import BackendError
 from beluga_voice.frames import AudioFrame, SttEvent
 from beluga_voice.pipeline.ear import Ear
@@ -20,8 +21,8 @@ __all__ = ["Speaker", "SpeakerEvents"]
 class SpeakerEvents(Protocol):
     """Who is told what is heard of a speaker."""
 
-    def on_voice(self, speaker: Speaker, event: SpeechStarted | SpeechEnded) -> None:
-        """Their voice began or ended."""
+    def on_voice(self, speaker: Speaker, event: VoiceEvent) -> None:
+        """Their voice began, pauses, goes on or ended."""
         ...
 
     def on_audio(self, speaker: Speaker, pcm: bytes) -> None:
@@ -135,7 +136,7 @@ class Speaker:
 
     # --- listener of the ear ----------------------------------------------------------------------------------
 
-    def on_voice(self, event: SpeechStarted | SpeechEnded) -> None:
+    def on_voice(self, event: VoiceEvent) -> None:
         """Passes a voice on; the recogniser is told first where it began."""
         if isinstance(event, SpeechStarted):
             self.recogniser.speech_started(event.at)

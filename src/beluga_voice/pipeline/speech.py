@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from beluga_voice import events as ev
 from beluga_voice.core import inputs as inp
@@ -18,6 +19,15 @@ from beluga_voice.pipeline.timeline import Timeline
 from beluga_voice.pipeline.turn_times import TurnTimes
 
 __all__ = ["Speech"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """A reply that is prepared before its turn is decided."""
+
+    number: int
+    reply: Reply
+    task: asyncio.Task[None]
 
 
 class Speech:
@@ -64,6 +74,7 @@ class Speech:
         self._error = error
         self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
+        self._guess: _Guess | None = None
         events = MouthEvents(
             started=self._on_audible,
             progress=lambda reply: tell(inp.PlayoutProgress(reply)),
@@ -76,11 +87,52 @@ class Speech:
     @property
     def task_count(self) -> int:
         """Tasks inside the reply, beside its own."""
-        return 2 if self._task is not None and not self._task.done() else 0
+        guess = self._guess.task if self._guess is not None else None
+        return 2 * sum(task is not None and not task.done() for task in (self._task, guess))
 
     def begin(self, number: int, turn: int, pieces: AsyncIterator[Any], error_reply: str) -> None:
         """Starts reply ``number`` to ``turn`` (0 for none)."""
-        self._reply = Reply(
+        self._reply = self._make(number, turn, pieces, error_reply)
+        self._task = self._spawn(self._reply.run(), f"reply-{number}")
+
+    def prepare(self, guess: int, turn: int, pieces: AsyncIterator[Any], error_reply: str) -> None:
+        """Starts a reply that nobody hears before `release`; ``guess`` names it."""
+        reply = self._make(0, turn, pieces, error_reply)
+        reply.prepared = True
+        self._guess = _Guess(guess, reply, self._spawn(reply.run(), f"guess-{guess}"))
+
+    def prepared(self, guess: int) -> bool:
+        """Whether the reply that was prepared as ``guess`` is there to be released."""
+        return self._guess is not None and self._guess.number == guess
+
+    def release(self, number: int) -> None:
+        """The prepared reply is reply ``number``."""
+        guess, self._guess = self._guess, None
+        assert guess is not None
+        self._reply, self._task = guess.reply, guess.task
+        self._owner.emit(self._told(guess, "used"))
+        guess.reply.release(number)
+
+    def abandon(self, guess: int) -> None:
+        """The prepared reply is not wanted."""
+        if self._guess is None or self._guess.number != guess:
+            return
+        given_up, self._guess = self._guess, None
+        given_up.task.cancel()
+        self._owner.emit(self._told(given_up, "abandoned"))
+
+    def _told(self, guess: _Guess, outcome: Literal["used", "abandoned"]) -> ev.SpeculationEvent:
+        reply = guess.reply
+        return ev.SpeculationEvent(
+            at=self._timeline.now(),
+            turn=reply.turn,
+            outcome=outcome,
+            pieces=reply.pieces_taken,
+            characters=len(reply.text),
+        )
+
+    def _make(self, number: int, turn: int, pieces: AsyncIterator[Any], error_reply: str) -> Reply:
+        return Reply(
             number=number,
             turn=turn,
             pieces=pieces,
@@ -94,7 +146,6 @@ class Speech:
             timeout=self._timeout,
             times=ReplyTimes(self._timeline.now()),
         )
-        self._task = self._spawn(self._reply.run(), f"reply-{number}")
 
     def cancel(self, number: int) -> None:
         """Makes no more of reply ``number``."""

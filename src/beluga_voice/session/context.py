@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,19 @@ __all__ = ["TurnContext"]
 
 
 class TurnContext:
-    """The `beluga_voice.interfaces.Context` of one turn."""
+    """The `beluga_voice.interfaces.Context` of one turn; nothing is said or ended through it before `commit`.
+
+    Args:
+        session_id: of the session.
+        user_id: whose session it is.
+        metadata: the session's.
+        turn: to be answered.
+        history: gives the conversation.
+        ahead: what the history will end with if the words become a turn.
+        room: who is there.
+        say: adds words to a reply, by its number.
+        end: ends the session once the reply has been heard.
+    """
 
     def __init__(
         self,
@@ -23,7 +36,8 @@ class TurnContext:
         turn: UserTurn,
         history: Callable[[], Sequence[ChatMessage]],
         room: Room,
-        say: Callable[[str], None],
+        ahead: Sequence[ChatMessage] = (),
+        say: Callable[[int, str], None],
         end: Callable[[str], None],
     ) -> None:
         self.session_id = session_id
@@ -34,6 +48,22 @@ class TurnContext:
         self._room = room
         self._say = say
         self._end = end
+        self._ahead = tuple(ahead)
+        self._reply = 0
+        self._ending: str | None = None
+        self._committed = asyncio.Event()
+
+    def commit(self, reply: int) -> None:
+        """The turn was taken; its answer is ``reply``."""
+        self._reply = reply
+        self._ahead = ()
+        self._committed.set()
+        if self._ending is not None:
+            self._end(self._ending)
+
+    async def committed(self) -> None:
+        """Returns when the turn was taken: at once, but for words that may still become one."""
+        await self._committed.wait()
 
     @property
     def participants(self) -> Sequence[Participant]:
@@ -47,12 +77,16 @@ class TurnContext:
     @property
     def history(self) -> Sequence[ChatMessage]:
         """The conversation so far, oldest first, the present turn's user messages included."""
-        return self._history()
+        return (*self._history(), *self._ahead)
 
     async def say(self, text: str) -> None:
         """Speaks ``text`` before the rest of the reply."""
-        self._say(text)
+        await self._committed.wait()
+        self._say(self._reply, text)
 
     def end_session(self, reason: str = "agent_ended") -> None:
         """Ends the session once the reply has been heard."""
-        self._end(reason)
+        if self._committed.is_set():
+            self._end(reason)
+        else:
+            self._ending = reason

@@ -19,6 +19,7 @@ from beluga_voice.pipeline.parts import Parts
 from beluga_voice.pipeline.realtime import Realtime
 from beluga_voice.pipeline.realtime_parts import RealtimeParts
 from beluga_voice.pipeline.timeline import LoopClock, Timeline
+from beluga_voice.session.answering import Answering
 from beluga_voice.session.audio_in import FRAME_SECONDS, checked_pcm, frames_of
 from beluga_voice.session.audio_out import Clips, ReceiveQueue, TransportSink
 from beluga_voice.session.broadcast import Broadcast
@@ -101,7 +102,15 @@ class Session:
         self._finish_task: asyncio.Task[None] | None = None
         self._link: TransportLink | None = None
         self._done = asyncio.Event()
-        self._turn_in_hand = 0
+        self._answering = Answering(
+            session_id=id,
+            user_id=config.user_id,
+            metadata=self._metadata,
+            history=self._history,
+            room=self._room,
+            say=lambda reply, text: self._live("say")[0].say_now(reply, text),
+            end=lambda reason: self._live("end_session")[0].tell(inp.Stop(reason, graceful=True)),
+        )
         self._clips = Clips()
         rate = config.output_sample_rate or (transport.output_sample_rate if transport else 0)
         self.output_sample_rate = rate or parts.output_sample_rate
@@ -439,27 +448,19 @@ class Session:
 
     def context(self, turn: UserTurn, reply: int) -> TurnContext:
         """What the agent and its tools may know and do on ``turn``."""
-        cascade = self._cascade
-        assert cascade is not None
-        self._turn_in_hand = turn.number
-
-        def end(reason: str) -> None:
-            cascade.tell(inp.Stop(reason, graceful=True))
-
-        return TurnContext(
-            session_id=self.id,
-            user_id=self.user_id,
-            metadata=self._metadata,
-            turn=turn,
-            history=lambda: self._history.messages,
-            room=self._room,
-            say=lambda text: cascade.say_now(reply, text),
-            end=end,
-        )
+        return self._answering.context(turn, reply)
 
     def answer(self, turn: UserTurn, reply: int) -> AsyncIterator[Any]:
         """The agent's words on ``turn``."""
         return self._brain.reply(turn, self.context(turn, reply))
+
+    def prepare(self, turn: UserTurn) -> AsyncIterator[Any] | None:
+        """… on words that may become ``turn``, if the brain works ahead."""
+        return self._answering.prepare(self._brain, turn)
+
+    def take_prepared(self, reply: int) -> None:
+        """The words became a turn."""
+        self._answering.take_prepared(reply)
 
     def say_pieces(self, text: str) -> AsyncIterator[Any]:
         """What a `SayRequested` speaks: its text, or the clip it stands for."""
@@ -471,7 +472,7 @@ class Session:
         self.emit(
             ev.ToolEvent(
                 at=self._now(),
-                turn=self._turn_in_hand,
+                turn=self._answering.turn,
                 call_id=call_id,
                 name=name,
                 phase=phase,

@@ -24,7 +24,7 @@ class SimulatedEars:
     def __init__(self, world: World) -> None:
         self._w = world
         self._voices = 0
-        self._voiced = False
+        self._voiced = self._paused = False
         self._segment = 0
         self._open = False
         self._words: list[str] = []
@@ -37,18 +37,35 @@ class SimulatedEars:
         if w.fault("deaf", 0.1):
             return
         w.at(start + rng.uniform(0.05, 0.12), self._onset)
-        w.at(end + rng.uniform(0.16, 0.25), self._offset)
+        quiet = end + rng.uniform(0.05, 0.12)
+        w.at(quiet, self._pause)
+        w.at(max(quiet, end + rng.uniform(0.16, 0.25)), self._offset)
+        if w.fault("dips", 0.5):
+            dip = start + rng.uniform(0.2, 1.0) * (end - start)
+            w.at(dip, self._pause)
+            w.at(dip + rng.uniform(0.03, 0.15), self._resume)
 
     def _onset(self) -> None:
         self._voices += 1
         if not self._voiced:
             self._voiced = self._open = True
+            self._paused = False
             self._w.tell(inp.SpeechStarted(max(0.0, self._w.now - 0.08)))
+
+    def _pause(self) -> None:
+        if self._voiced and not self._paused:
+            self._paused = True
+            self._w.tell(inp.SpeechPaused(max(0.0, self._w.now - 0.08)))
+
+    def _resume(self) -> None:
+        if self._voiced and self._paused:
+            self._paused = False
+            self._w.tell(inp.SpeechResumed(self._w.now))
 
     def _offset(self) -> None:
         self._voices = max(0, self._voices - 1)
         if self._voiced and not self._voices:
-            self._voiced = False
+            self._voiced = self._paused = False
             self._w.tell(inp.SpeechEnded(max(0.0, self._w.now - 0.18)))
 
     # --- recogniser -----------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from beluga_voice.core import commands as cmd
 from beluga_voice.core.conversation import State
+from beluga_voice.core.voices import plain
+from beluga_voice.core.words import split_words
 
 if TYPE_CHECKING:
     from beluga_voice.testing.simulator import World
@@ -35,6 +37,8 @@ class Report:
         words: words that reached the recogniser.
         lost: of those, words neither answered nor reported as no turn.
         states: how often each state was entered.
+        guesses: answers that were prepared before a turn was taken …
+        used: … and became its reply.
         log: lines that `beluga_voice.core.replay` takes.
     """
 
@@ -49,6 +53,8 @@ class Report:
     delays: list[float] = field(default_factory=list[float])
     words: int = 0
     lost: int = 0
+    guesses: int = 0
+    used: int = 0
     states: dict[str, int] = field(default_factory=dict[str, int])
     log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -72,6 +78,7 @@ class Rules:
         self._commits: list[cmd.CommitTurn] = []
         self._pending: cmd.CommitTurn | None = None
         self._state = State.LISTENING.value
+        self._guess: cmd.Speculate | None = None
         self._alive: set[int] = set()
         self._cancelled: set[int] = set()
         self._quiet_since: float | None = None
@@ -127,7 +134,27 @@ class Rules:
         if self._pending is None or (self._pending.turn, self._pending.text) != (c.turn, c.text):
             self.violate("a reply answers what was not committed")
         self._pending = None
+        guess, self._guess = self._guess, None
+        if guess is not None and c.guess != guess.guess:
+            self.violate(f"a turn is answered while guess {guess.guess} is prepared for nothing")
+        elif c.guess:
+            self._w.report.used += 1
+            if guess is None or split_words(plain(guess.text)) != split_words(plain(c.text)):
+                self.violate(f"guess {c.guess} answers {guess and guess.text!r}, but the turn is {c.text!r}")
         self._start(c.reply)
+
+    def _on_Speculate(self, c: cmd.Speculate) -> None:
+        if self._guess is not None:
+            self.violate(f"guess {c.guess} begins while {self._guess.guess} is prepared")
+        if self._alive:
+            self.violate(f"guess {c.guess} begins over a reply")
+        self._guess = c
+        self._w.report.guesses += 1
+
+    def _on_Abandon(self, c: cmd.Abandon) -> None:
+        if self._guess is None or self._guess.guess != c.guess:
+            self.violate(f"guess {c.guess} is given up, but is not prepared")
+        self._guess = None
 
     def _on_StartSay(self, c: cmd.StartSay) -> None:
         self._start(c.reply)
@@ -164,6 +191,8 @@ class Rules:
         self._discarded.update(c.text.split())
 
     def _on_Close(self, _: cmd.Close) -> None:
+        if self._guess is not None:
+            self.violate(f"guess {self._guess.guess} outlived the conversation")
         self._closed = True
 
     def step(self) -> None:

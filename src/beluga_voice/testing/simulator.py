@@ -160,14 +160,14 @@ class World:
                 self.user.on_state(State(state))
             case cmd.AskFinal():
                 self.ears.ask_final()
-            case cmd.CommitTurn(turn, text, _, _):
+            case cmd.CommitTurn(turn, text):
                 self.report.history.append(("user", text))
                 self.user.on_commit(turn)
             case cmd.RetractTurn(turn):
                 users = [i for i, (role, _) in enumerate(self.report.history) if role == "user"]
                 del self.report.history[users[-1]]
                 self.user.on_retract(turn)
-            case cmd.StartReply(reply, _, _):
+            case cmd.StartReply(reply):
                 self.voice.start(reply)
             case cmd.StartSay(reply, text, _):
                 self.voice.say(reply, text)
@@ -214,6 +214,7 @@ def _draw_settings(rng: random.Random, *, faults: bool) -> TurnSettings:
         min_interruption_words=rng.choice((0, 1, 3)) if unusual else 1,
         max_turn=rng.choice((3.0, 6.0, 60.0)) if unusual else 60.0,
         merge_window=rng.choice((0.0, 1.5, 4.0)) if unusual else 1.5,
+        max_guesses=rng.choice((0, 1, 4)),
         duck_after=rng.choice((0.0, 0.1, 0.3)) if unusual else 0.05,
         hold_after=rng.choice((0.0, 0.15, 0.5)) if unusual else 0.15,
     )
@@ -264,6 +265,11 @@ def _table(reports: Sequence[Report], took: float) -> str:
         (
             "answer after",
             f"p50 {delays[len(delays) // 2]:.2f} s, p95 {delays[int(len(delays) * 0.95)]:.2f} s",
+        ),
+        (
+            "prepared",
+            f"{sum(r.guesses for r in reports)} answers before the turn was taken, "
+            f"{sum(r.used for r in reports)} became its reply",
         ),
         ("taken early", f"{sum(r.early for r in reports)} of {utterances} utterances"),
         ("cut off", f"{sum(r.cut_off for r in reports)}: the others were taken back in time"),

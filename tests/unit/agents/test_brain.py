@@ -56,9 +56,14 @@ class Talk:
         self.brain = brain
         self.history: list[ChatMessage] = []
         self.turn = 0
+        self.committed = asyncio.Event()
+        self.committed.set()
 
     def context(self, turn: UserTurn) -> Context:
-        return cast("Context", SimpleNamespace(session_id="s1", turn=turn, history=self.history))
+        context = SimpleNamespace(
+            session_id="s1", turn=turn, history=self.history, committed=self.committed.wait
+        )
+        return cast("Context", context)
 
     def reply(self, text: str) -> AsyncIterator[str]:
         self.turn += 1

@@ -28,6 +28,10 @@ def calendar(now: datetime = FRIDAY_NOON) -> ClinicCalendar:
     return ClinicCalendar(lambda: now)
 
 
+async def _at_once() -> None:
+    """The turn was taken before."""
+
+
 class Caller:
     """Talks to a desk as a session does."""
 
@@ -44,7 +48,10 @@ class Caller:
         self.turn += 1
         turn = UserTurn(self.turn, text)
         self.history.append(ChatMessage("user", text))
-        context = cast("Context", SimpleNamespace(session_id="s", history=self.history, turn=turn))
+        context = cast(
+            "Context",
+            SimpleNamespace(session_id="s", history=self.history, turn=turn, committed=_at_once),
+        )
         answer = "".join([piece async for piece in self.brain.reply(turn, context)])
         self.history.append(
             ChatMessage("assistant", answer if heard is None else heard, interrupted=heard is not None)

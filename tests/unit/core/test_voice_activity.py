@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-from beluga_voice.core.inputs import SpeechEnded, SpeechStarted
-from beluga_voice.core.voice_activity import VoiceActivity
+from beluga_voice.core.inputs import SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
+from beluga_voice.core.voice_activity import VoiceActivity, VoiceEvent
 
 W = 0.032
 
 
-def run(probabilities: list[float]) -> list[SpeechStarted | SpeechEnded]:
+def run(probabilities: list[float]) -> list[VoiceEvent]:
+    return [e for e in heard(probabilities) if isinstance(e, SpeechStarted | SpeechEnded)]
+
+
+def heard(probabilities: list[float]) -> list[VoiceEvent]:
     activity = VoiceActivity()
     out = [activity.push(p, (i + 1) * W, W) for i, p in enumerate(probabilities)]
     return [e for e in out if e is not None]
@@ -29,3 +33,12 @@ def test_a_short_dip_does_not_end_speech() -> None:
 
 def test_between_the_thresholds_speech_goes_on() -> None:
     assert len(run([0.9] * 3 + [0.4] * 50)) == 1
+
+
+def test_a_pause_is_told_at_its_first_quiet_window_and_once() -> None:
+    assert heard([0.9] * 3 + [0.1] * 8)[1:] == [SpeechPaused(3 * W), SpeechEnded(3 * W)]
+
+
+def test_a_voice_that_goes_on_after_a_dip_is_told() -> None:
+    told = heard([0.9] * 3 + [0.1] * 3 + [0.9] * 3 + [0.1] * 2)
+    assert told[1:] == [SpeechPaused(3 * W), SpeechResumed(6 * W), SpeechPaused(9 * W)]
