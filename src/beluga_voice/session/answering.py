@@ -58,7 +58,7 @@ class Answering:
         return context
 
     def prepare(self, brain: Brain, turn: UserTurn) -> AsyncIterator[Any] | None:
-        """The brain's words on what may become ``turn``; None where the brain must not work ahead or others are in the room."""
+        """The brain's words on what may become ``turn``; None where it must not work ahead, or others are there."""
         if not getattr(brain, "speculable", False) or len(self._room.present) > 1:
             return None
         self._prepared = self._context(turn, prepared=True)
