@@ -307,3 +307,15 @@ async def _follow(session: bv.Session, states: list[str]) -> None:
     async for event in session.events():
         if event.type == "transport":
             states.append(event.state)  # type: ignore[attr-defined]
+
+
+async def test_the_short_secret_of_a_development_server_works(tmp_path: Path) -> None:
+    """``livekit-server --dev`` signs with ``secret``."""
+    async with LiveKitServer(log=tmp_path / "log", config={"keys": {"devkey": "secret"}}) as server:
+        server.api_secret = "secret"
+        backend = bv.new_backend("livekit", config(server))
+        async with backend:
+            assert (await backend.health_check()).status == "healthy"
+            session = await backend.create_session(bv.SessionConfig(user_id="u", agent_callback=answer))
+            await session.start()
+            await session.stop()

@@ -5,7 +5,9 @@ JWT, HS256, made and checked by ``livekit-api`` (grants: https://docs.livekit.io
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +19,26 @@ from beluga_voice.livekit.sdk import api
 
 __all__ = ["ApiKey", "RoomSettings", "agent_token", "check_token", "room_token"]
 
+log = logging.getLogger(__name__)
+
+_SAFE_BYTES = 32
+_warned: set[str] = set()
+
+
+def _allow_short_secret(key: str) -> None:
+    """Says it once, in place of a warning by PyJWT at every token."""
+    from jwt import InsecureKeyLengthWarning
+
+    warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
+    if key not in _warned:
+        _warned.add(key)
+        log.warning(
+            "livekit: the secret of API key %r has fewer than %d bytes: good enough for livekit-server --dev on your "
+            "own machine and for nothing else; `livekit-server generate-keys` makes a better one",
+            key,
+            _SAFE_BYTES,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -24,10 +46,11 @@ class ApiKey:
 
     Attributes:
         key: its public half, ``iss`` of every token.
-        secret: signs; 32 bytes or more (RFC 7518, section 3.2).
+        secret: signs; 32 bytes or more (RFC 7518, section 3.2). A shorter one, as ``livekit-server --dev`` has, is
+            warned of once.
 
     Raises:
-        ConfigError: ``invalid_config`` if one is missing or the secret is too short.
+        ConfigError: ``invalid_config`` if one is missing.
     """
 
     key: str
@@ -41,13 +64,8 @@ class ApiKey:
                 "livekit: api_key and api_secret are required together; "
                 "give both, or set LIVEKIT_API_KEY and LIVEKIT_API_SECRET",
             )
-        if len(self.secret.encode()) < 32:
-            raise ConfigError(
-                "livekit_token",
-                "invalid_config",
-                "livekit: api_secret has fewer than 32 bytes; make one with `livekit-server generate-keys`, and use "
-                "`beluga-voice livekit dev` instead of `livekit-server --dev`",
-            )
+        if len(self.secret.encode()) < _SAFE_BYTES:
+            _allow_short_secret(self.key)
 
     @classmethod
     def from_environment(cls, key: str = "", secret: str = "") -> Self:
