@@ -84,11 +84,14 @@ def test_a_broken_core_is_noticed(
     owner: type, name: str, instead: Any, noticed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner, name, instead)
-    found: list[str] = []
-    for seed in range(40):
+    others: list[str] = []
+    for seed in range(600):  # a drain that comes too late is rare
         report = simulate(seed)
-        found += [*report.violations, *(["lost"] if report.lost > 0.2 * report.words else [])]
-    assert any(noticed in violation for violation in found), found[:5]
+        found = [*report.violations, *(["lost"] if report.lost > 0.2 * report.words else [])]
+        if any(noticed in violation for violation in found):
+            return
+        others += found
+    raise AssertionError(f"not noticed; but: {others[:5]}")
 
 
 def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
