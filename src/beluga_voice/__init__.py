@@ -40,6 +40,7 @@ _HOMES = {
         "UserTurn",
     ),
     "beluga_voice.registry": ("Registry", "get_registry", "registry_for"),
+    "beluga_voice.session.floor": ("Candidate", "Floor", "FloorLine", "FloorTurn", "Moderator"),
     "beluga_voice.session.session": ("Session",),
     "beluga_voice.worker.context": ("JobContext",),
     "beluga_voice.worker.jobs": ("JobRequest",),
@@ -57,6 +58,7 @@ __all__ = [
     "AuthResult",
     "Backend",
     "BackendError",
+    "Candidate",
     "Capabilities",
     "CapacityError",
     "ChatDelta",
@@ -66,11 +68,15 @@ __all__ = [
     "ConnectError",
     "Context",
     "DataRetentionHook",
+    "Floor",
+    "FloorLine",
+    "FloorTurn",
     "FormatError",
     "GroupConfig",
     "HealthStatus",
     "JobContext",
     "JobRequest",
+    "Moderator",
     "Participant",
     "PipelineError",
     "RateLimiter",
@@ -126,6 +132,7 @@ if TYPE_CHECKING:
         UserTurn,
     )
     from beluga_voice.registry import Registry, get_registry, registry_for
+    from beluga_voice.session.floor import Candidate, Floor, FloorLine, FloorTurn, Moderator
     from beluga_voice.session.session import Session
     from beluga_voice.worker.context import JobContext
     from beluga_voice.worker.jobs import JobRequest

@@ -282,6 +282,7 @@ class SessionConfig(Settings):
         turn: overrides the backend's.
         group: overrides the backend's.
         agent_name: what the agent is called in a room.
+        floor: a `beluga_voice.Floor` that the agents of one room share, so that they do not talk over each other.
         input_sample_rate: of `process_audio`, in Hz.
         output_sample_rate: of `receive_audio`, in Hz; 0 for the voice's own.
         event_log: file that every decision is written to, for ``beluga-voice replay``.
@@ -302,6 +303,7 @@ class SessionConfig(Settings):
     turn: TurnConfig | None = None
     group: GroupConfig | None = None
     agent_name: str = ""
+    floor: Any = None
     input_sample_rate: int = Field(default=16_000, ge=8_000, le=96_000)
     output_sample_rate: int = Field(default=0, ge=0, le=96_000)
     event_log: Path | None = None

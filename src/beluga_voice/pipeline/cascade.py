@@ -66,6 +66,7 @@ class Cascade:
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._replying = 0
         self._transcript = Transcript()
         self._times = TurnTimes(options.latency_target)
         self._closing = False
@@ -190,6 +191,8 @@ class Cascade:
         self._owner.record("input", at, event)
         self.turns.feed(event, at)
         self._perform_all()
+        if isinstance(event, inp.PlayoutStarted | inp.PlayoutProgress):
+            self._owner.reply_alive()
 
     def _wake(self, now: float) -> None:
         self._owner.record("wake", now, None)
@@ -208,6 +211,9 @@ class Cascade:
         finally:
             self._busy = False
         self._arm()
+        if self._replying and self.turns.c.reply != self._replying:
+            self._replying = 0
+            self._owner.reply_over()
 
     def _arm(self) -> None:
         """One timer for the core's next deadline, in case no audio arrives to drive it."""
@@ -265,6 +271,7 @@ class Cascade:
         self._speech.abandon(c.guess)
 
     def _do_StartReply(self, c: cmd.StartReply) -> None:
+        self._replying = c.reply
         turn = self._turn(c.turn, c.text)
         if not self._owner.answers(turn, self.turns.c.onset):
             self._speech.abandon(c.guess)
@@ -277,6 +284,7 @@ class Cascade:
             self._speech.begin(c.reply, c.turn, pieces, self._options.error_reply)
 
     def _do_StartSay(self, c: cmd.StartSay) -> None:
+        self._replying = c.reply
         self._speech.begin(c.reply, c.turn, self._owner.say_pieces(c.text), "")
 
     def _do_CancelReply(self, c: cmd.CancelReply) -> None:
@@ -319,6 +327,15 @@ class Cascade:
         self._owner.closed(c.reason)
 
     # --- out ----------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds since the session began."""
+        return self._timeline.now()
+
+    def give_up_reply(self) -> None:
+        """Ends the reply in progress from outside: silence now."""
+        if self.turns.c.reply:
+            self._speech.give_up(self.turns.c.reply)
 
     def say_now(self, reply: int, text: str) -> None:
         """Adds ``text`` to the reply in progress, before its further words."""

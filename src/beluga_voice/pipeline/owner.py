@@ -38,6 +38,14 @@ class Owner(Protocol):
         """What was heard of a reply becomes history."""
         ...
 
+    def reply_alive(self) -> None:
+        """The present reply is heard; told about once a second."""
+        ...
+
+    def reply_over(self) -> None:
+        """The present reply is over, heard or not."""
+        ...
+
     def answers(self, turn: UserTurn, onset: float) -> bool:
         """Whether a turn that began at ``onset`` is for the agent at all."""
         ...

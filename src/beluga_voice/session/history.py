@@ -8,6 +8,9 @@ from beluga_voice.interfaces import ChatMessage
 
 __all__ = ["History"]
 
+# Among so many messages a turn that others have told is looked for.
+_LATELY = 8
+
 
 class History:
     """Messages, oldest first.
@@ -27,8 +30,11 @@ class History:
         return tuple(m for _, m in self._messages)
 
     def user(self, turn: int, text: str, at: float, participant: str = "") -> None:
-        """Somebody said something in a turn that is over."""
-        self._add(turn, ChatMessage("user", text, at=at, participant=participant))
+        """Somebody said something in a turn that is over; ``turn`` is 0 for what others tell of it."""
+        message = ChatMessage("user", text, at=at, participant=participant)
+        if turn:
+            self._adopt(message)
+        self._add(turn, message)
 
     def take_back(self, turn: int) -> None:
         """The turn was not over after all: it leaves the history, and will come back longer."""
@@ -37,6 +43,19 @@ class History:
     def agent(self, turn: int, text: str, at: float, *, interrupted: bool) -> None:
         """The user heard ``text``."""
         self._add(turn, ChatMessage("assistant", text, at=at, interrupted=interrupted))
+
+    def _adopt(self, message: ChatMessage) -> None:
+        """A turn that others had told already is told once."""
+        for index in reversed(range(max(0, len(self._messages) - _LATELY), len(self._messages))):
+            turn, told = self._messages[index]
+            same = (told.role, told.participant, told.content) == (
+                "user",
+                message.participant,
+                message.content,
+            )
+            if turn == 0 and same and message.participant:
+                del self._messages[index]
+                return
 
     def _add(self, turn: int, message: ChatMessage) -> None:
         self._messages.append((turn, message))

@@ -14,16 +14,15 @@ from beluga_voice.core import inputs as inp
 from beluga_voice.core.conversation import State
 from beluga_voice.errors import BackendError, ConfigError, SessionError, first_error
 from beluga_voice.frames import AudioFrame
-from beluga_voice.interfaces import LLM, Brain, ChatMessage, Participant, Transport, UserTurn
+from beluga_voice.interfaces import LLM, Brain, ChatMessage, Participant, Transport
 from beluga_voice.pipeline.parts import Parts
 from beluga_voice.pipeline.realtime import Realtime
 from beluga_voice.pipeline.realtime_parts import RealtimeParts
 from beluga_voice.pipeline.timeline import LoopClock, Timeline
-from beluga_voice.session.answering import Answering
 from beluga_voice.session.audio_in import FRAME_SECONDS, checked_pcm, frames_of
-from beluga_voice.session.audio_out import Clips, ReceiveQueue, TransportSink
+from beluga_voice.session.audio_out import ReceiveQueue, TransportSink
 from beluga_voice.session.broadcast import Broadcast
-from beluga_voice.session.context import TurnContext
+from beluga_voice.session.dialogue import Dialogue
 from beluga_voice.session.event_log import EventLog
 from beluga_voice.session.history import History
 from beluga_voice.session.link import TransportLink
@@ -31,6 +30,7 @@ from beluga_voice.session.metrics import MetricsCollector, SessionMetrics
 from beluga_voice.session.options import pipeline_options
 from beluga_voice.session.realtime import BrainMaker, Pipeline, make_pipeline, realtime_options
 from beluga_voice.session.room import Room
+from beluga_voice.session.seat import check_floor, take_seat
 
 __all__ = ["Session"]
 
@@ -91,27 +91,27 @@ class Session:
         self._broadcast.listen(self._metrics.on_event)
         if on_event is not None:
             self._broadcast.listen(on_event)
-        self._brains_of = BrainMaker(parts, llm, self._on_tool, self._brain_changed)
-        self._brain: Brain = self._brains_of.make(config.agent, config.agent_callback)
-        self._brains = [self._brain]
+        self._dialogue = Dialogue(
+            session_id=id,
+            user_id=self.user_id,
+            metadata=self._metadata,
+            history=self._history,
+            room=self._room,
+            broadcast=self._broadcast,
+            on_closed=self._finish,
+            on_change=self._changed,
+        )
+        check_floor(config.floor, parts)
+        self._brains_of = BrainMaker(parts, llm, self._dialogue.on_tool, self._brain_changed)
+        self._dialogue.brain = self._brains_of.make(config.agent, config.agent_callback)
+        self._brains = [self._dialogue.brain]
         self._phase: Phase = "new"
         self._timeline: Timeline | None = None
         self._cascade: Pipeline | None = None
-        self._log: EventLog | None = None
         self._start_task: asyncio.Task[None] | None = None
         self._finish_task: asyncio.Task[None] | None = None
         self._link: TransportLink | None = None
         self._done = asyncio.Event()
-        self._answering = Answering(
-            session_id=id,
-            user_id=config.user_id,
-            metadata=self._metadata,
-            history=self._history,
-            room=self._room,
-            say=lambda reply, text: self._live("say")[0].say_now(reply, text),
-            end=lambda reason: self._live("end_session")[0].tell(inp.Stop(reason, graceful=True)),
-        )
-        self._clips = Clips()
         rate = config.output_sample_rate or (transport.output_sample_rate if transport else 0)
         self.output_sample_rate = rate or parts.output_sample_rate
         self._sink = TransportSink(transport) if transport is not None else ReceiveQueue()
@@ -170,14 +170,14 @@ class Session:
         Raises:
             ConfigError: ``invalid_config`` if it is not an async function of (transcript).
         """
-        self._use_brain(self._brains_of.make(None, callback, instead_of=self._brain))
+        self._use_brain(self._brains_of.make(None, callback, instead_of=self._dialogue.brain))
 
     def set_agent(self, agent: Any) -> None:
         """Answers with ``agent`` from the next turn on."""
-        self._use_brain(self._brains_of.make(agent, None, instead_of=self._brain))
+        self._use_brain(self._brains_of.make(agent, None, instead_of=self._dialogue.brain))
 
     def _use_brain(self, brain: Brain) -> None:
-        self._brain = brain
+        self._dialogue.brain = brain
         self._brains.append(brain)  # the old one may still be speaking; all are closed at the end
         self._brain_changed()
 
@@ -217,40 +217,47 @@ class Session:
 
     async def _open(self) -> None:
         config, backend = self._config, self._backend_config
-        self._timeline = Timeline(LoopClock())
+        dialogue = self._dialogue
+        dialogue.timeline = self._timeline = Timeline(LoopClock())
         options = pipeline_options(
             config,
             backend,
             self._parts,
-            brain=self._brain,
+            brain=self._dialogue.brain,
             session_id=self.id,
             metadata=self._metadata,
             output_sample_rate=self.output_sample_rate,
         )
         parts = self._parts
-        realtime = realtime_options(parts, options.turn, self._brain)
+        realtime = realtime_options(parts, options.turn, self._dialogue.brain)
         if config.event_log is not None:
-            self._log = EventLog(config.event_log, self.id, realtime.settings if realtime else options.turn)
-            self._broadcast.listen(self._log.event)
-        self._cascade = make_pipeline(
-            parts, options, realtime, self, self._sink, self._timeline, backend.timeout
+            settings = realtime.settings if realtime else options.turn
+            dialogue.log = EventLog(config.event_log, self.id, settings)
+            self._broadcast.listen(dialogue.log.event)
+        dialogue.pipeline = self._cascade = make_pipeline(
+            parts, options, realtime, dialogue, self._sink, self._timeline, backend.timeout
         )
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._cascade.start())
-                group.create_task(_optional(self._brain, "start"))
+                group.create_task(_optional(self._dialogue.brain, "start"))
         except* BackendError as failures:
             raise first_error(failures) from failures
         self._phase = "live"
+        if config.floor is not None:
+            dialogue.seat = take_seat(
+                config.floor, self.id, config.agent_name, self._cascade, self._history, backend.timeout
+            )
+            self._broadcast.listen(dialogue.seat.on_event)
         if self.transport is not None:
             events = self._broadcast.subscribe()
             self._link = TransportLink(
-                self.id, self.transport, self._cascade, self._room, events, self.emit, self._now
+                self.id, self.transport, self._cascade, self._room, events, dialogue.emit, dialogue.now
             )
-        self.emit(ev.StateEvent(at=0.0, state="listening", previous="starting"))
-        greeting = self._brain.greeting() if config.greeting is None else config.greeting
+        self._dialogue.emit(ev.StateEvent(at=0.0, state="listening", previous="starting"))
+        greeting = self._dialogue.brain.greeting() if config.greeting is None else config.greeting
         if greeting:
-            self._cascade.tell(inp.SayRequested(greeting))
+            dialogue.say(greeting)
 
     async def stop(self, reason: str = "stopped", *, graceful: bool = False) -> None:
         """Ends the session; returns when everything is released, within 2 s unless ``graceful``.
@@ -286,10 +293,6 @@ class Session:
     ) -> None:
         await self.stop()
 
-    def closed(self, reason: str) -> None:
-        """The conversation is over (told by the pipeline)."""
-        self._finish(reason)
-
     def _finish(self, reason: str, code: str = "") -> None:
         if self._finish_task is None and self._phase != "closed":
             self._phase = "closing"
@@ -307,8 +310,9 @@ class Session:
             log.exception("session %s: closing failed", self.id)
         finally:
             self._phase = "closed"
-            if self._log is not None:
-                self._log.close()
+            if self._dialogue.log is not None:
+                self._dialogue.log.close()
+            self._leave_floor()
             self._done.set()
 
     async def _release_parts(self, reason: str, code: str) -> None:
@@ -316,7 +320,8 @@ class Session:
             self._link.stop_receiving()
         if self._cascade is not None:
             await self._cascade.close()
-        self.emit(ev.ClosedEvent(at=self._now(), reason=reason, code=code))
+        self._leave_floor()
+        self._dialogue.emit(ev.ClosedEvent(at=self._dialogue.now(), reason=reason, code=code))
         if isinstance(self._sink, ReceiveQueue):
             self._sink.close()
         for brain in self._brains:
@@ -377,9 +382,9 @@ class Session:
         Raises:
             SessionError: ``session_not_active`` before start and after stop.
         """
-        cascade, _ = self._live("say")
+        self._live("say")
         if text.strip():
-            cascade.tell(inp.SayRequested(text, interruptible))
+            self._dialogue.say(text, interruptible=interruptible)
 
     async def send_audio(self, pcm: bytes) -> None:
         """Plays the application's own audio to the user: mono s16le at ``output_sample_rate``.
@@ -390,10 +395,10 @@ class Session:
             FormatError: ``invalid_format`` for an odd number of bytes.
             SessionError: ``session_not_active`` before start and after stop.
         """
-        cascade, _ = self._live("send_audio")
-        marker = await self._clips.add(AudioFrame(pcm, self.output_sample_rate))
+        self._live("send_audio")
+        marker = await self._dialogue.clips.add(AudioFrame(pcm, self.output_sample_rate))
         if marker:
-            cascade.tell(inp.SayRequested(marker))
+            self._dialogue.say(marker)
 
     async def send_text(self, text: str) -> None:
         """A turn of the user that was typed, not spoken.
@@ -405,82 +410,6 @@ class Session:
         if text.strip():
             cascade.typed(text.strip())
 
-    # --- owner of the pipeline ----------------------------------------------------------------------------
-
-    def emit(self, event: ev.SessionEvent) -> None:
-        """Sends an event to all subscribers."""
-        self._broadcast.send(event)
-
-    def record(self, kind: str, now: float, value: Any) -> None:
-        """Writes a line of the event log, if there is one."""
-        if self._log is not None:
-            self._log.record(kind, now, value)
-
-    def name_of(self, participant: str) -> str:
-        """The name to show for an identity."""
-        return self._room.name_of(participant)
-
-    def user_said(self, turn: UserTurn, at: float) -> None:
-        """A turn becomes history, one message for each utterance."""
-        for who, words in turn.utterances:
-            self._room.heard(who)
-            self._history.user(turn.number, words, at, who)
-        self._changed()
-
-    def user_took_back(self, turn: int) -> None:
-        """The user went on: the turn leaves the history again."""
-        self._history.take_back(turn)
-
-    def agent_said(self, turn: int, text: str, at: float, interrupted: bool) -> None:
-        """What was heard becomes history."""
-        self._history.agent(turn, text, at, interrupted=interrupted)
-        self._room.replied(at)
-        self._changed()
-
-    def answers(self, turn: UserTurn, onset: float) -> bool:
-        """Whether ``turn`` is for the agent at all."""
-        return self._room.answers(turn, onset)
-
-    @property
-    def brain(self) -> Brain:
-        """Who answers."""
-        return self._brain
-
-    def context(self, turn: UserTurn, reply: int) -> TurnContext:
-        """What the agent and its tools may know and do on ``turn``."""
-        return self._answering.context(turn, reply)
-
-    def answer(self, turn: UserTurn, reply: int) -> AsyncIterator[Any]:
-        """The agent's words on ``turn``."""
-        return self._brain.reply(turn, self.context(turn, reply))
-
-    def prepare(self, turn: UserTurn) -> AsyncIterator[Any] | None:
-        """… on words that may become ``turn``, if the brain works ahead."""
-        return self._answering.prepare(self._brain, turn)
-
-    def take_prepared(self, reply: int) -> None:
-        """The words became a turn."""
-        self._answering.take_prepared(reply)
-
-    def say_pieces(self, text: str) -> AsyncIterator[Any]:
-        """What a `SayRequested` speaks: its text, or the clip it stands for."""
-        return self._clips.play(text)
-
-    def _on_tool(self, call_id: str, name: str, phase: Any, arguments: dict[str, Any], result: str) -> None:
-        if self._cascade is not None and phase == "started":
-            self._cascade.tell(inp.ToolStarted(self._cascade.turns.c.reply))
-        self.emit(
-            ev.ToolEvent(
-                at=self._now(),
-                turn=self._answering.turn,
-                call_id=call_id,
-                name=name,
-                phase=phase,
-                arguments=arguments,
-                result=result,
-            )
-        )
-
     # --- small --------------------------------------------------------------------------------------------
 
     def _live(self, op: str) -> tuple[Pipeline, Timeline]:
@@ -491,15 +420,20 @@ class Session:
             raise SessionError(op, "session_not_active", f"session '{self.id}' is not active: {remedy}")
         return self._cascade, self._timeline
 
-    def _now(self) -> float:
-        return self._timeline.now() if self._timeline is not None else 0.0
-
     def _emit_error(self, error: BackendError, stage: str) -> None:
-        self.emit(
+        self._dialogue.emit(
             ev.ErrorEvent(
-                at=self._now(), code=error.code, message=error.message, stage=stage, retryable=error.retryable
+                at=self._dialogue.now(),
+                code=error.code,
+                message=error.message,
+                stage=stage,
+                retryable=error.retryable,
             )
         )
+
+    def _leave_floor(self) -> None:
+        if self._dialogue.seat is not None:
+            self._dialogue.seat.leave()
 
     def _changed(self) -> None:
         if self._on_change is not None:
