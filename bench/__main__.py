@@ -1,4 +1,4 @@
-"""``python -m bench``: the comparison with the peers; ``own``: our own figures; ``load``: many sessions."""
+"""``python -m bench``: the peers beside us; ``own``: our figures; ``load``: many sessions; ``turns``: pauses."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ def main() -> int:
             from bench.load import main as load
 
             return load(arguments[1:])
+        case ["turns"]:
+            from bench.turns import main as turns
+
+            return turns(arguments[1:])
         case _:
             from bench.compare.main import main as compare
 

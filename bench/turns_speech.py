@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +17,16 @@ import numpy.typing as npt
 
 from beluga_voice.audio.resample import resample
 from beluga_voice.providers.tts import hibari
-from bench.peers.timeline import FRAME, RATE
+from bench.compare.speech import FRAME, write
+from bench.speech import RATE, voiced
 
-__all__ = ["Sentence", "Spoken", "sentences", "speak", "write_manifest"]
+__all__ = ["Sentence", "Spoken", "entry", "room", "sentences", "speak", "with_pause"]
 
 _DATA = Path(__file__).parent / "turns_data" / "sentences.json"
-_LEAD, _TAIL = 0.5, 4.0
-# A quiet room: -62 dBFS, above what a VAD's gate takes for nobody.
-_ROOM = 32768 * 10 ** (-62 / 20)
 _FADE = int(0.008 * RATE)
-_VOICED = 10 ** (-40 / 20)
 
 Samples = npt.NDArray[np.float64]
+Word = tuple[str, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class Sentence:
     Attributes:
         id: its name.
         kind: ``unfinished`` (the words before the mark plainly go on), ``open`` (they could be all) or ``finished``.
-        part: ``develop`` or ``held_out``.
+        part: ``develop``, ``held_out`` or ``fresh``.
         text: with ``|`` where the pause is.
     """
 
@@ -55,23 +52,24 @@ class Spoken:
 
     Attributes:
         sentence: what is said.
-        samples: full scale is 32768.
-        words: text and end of each, without punctuation, in lower case.
-        cut: where the pause belongs, and how many words are before it; None without a mark.
-        end: the last voiced sample.
+        samples: full scale is 32768; they end soon after the last voiced one.
+        words: text, beginning and end of each, without punctuation, in lower case.
+        cut: how many words are before the pause; 0 without a mark.
+        first: the first voiced sample.
+        last: the last voiced sample.
     """
 
     sentence: Sentence
     samples: Samples
-    words: tuple[tuple[str, float], ...]
-    cut: tuple[float, int] | None
-    end: float
+    words: tuple[Word, ...]
+    cut: int
+    first: float
+    last: float
 
 
-def sentences(path: Path = _DATA, *, part: str = "") -> list[Sentence]:
-    """The set, or one part of it."""
-    found = [Sentence(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    return [s for s in found if not part or s.part == part]
+def sentences(path: Path = _DATA) -> list[Sentence]:
+    """The labelled set."""
+    return [Sentence(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
 
 
 async def speak(items: Sequence[Sentence]) -> list[Spoken]:
@@ -83,73 +81,49 @@ async def speak(items: Sequence[Sentence]) -> list[Spoken]:
         await voice.close()
 
 
-async def _say(voice: Any, item: Sentence) -> Spoken:
-    before = item.text.split("|")[0].split() if "|" in item.text else []
-    pcm, words, at = bytearray(), list[tuple[str, float]](), 0.0
+async def _say(voice: hibari.HibariTTS, item: Sentence) -> Spoken:
+    cut = len(item.text.split("|")[0].split()) if "|" in item.text else 0
+    pcm, words, at = b"", list[Word](), 0.0
     async for chunk in voice.synthesize(re.sub(r"\s*\|\s*", " ", item.text)):
-        words += [(_plain(w.text), at + w.end) for w in chunk.words]
+        words += [(_plain(w.text), at + w.start, at + w.end) for w in chunk.words]
         pcm += chunk.data
-        at += len(chunk.data) / 2 / chunk.sample_rate
-    samples = np.frombuffer(resample(bytes(pcm), hibari.HibariTTS.sample_rate, RATE), "<i2").astype(
-        np.float64
-    )
-    end = _last_voiced(samples)
-    words = [(w, min(t, end)) for w, t in words if w]
-    words[-1] = (words[-1][0], end)
-    cut = (words[len(before) - 1][1], len(before)) if before else None
-    return Spoken(item, samples, tuple(words), cut, end)
+        at = len(pcm) / (2 * chunk.sample_rate)
+    samples = np.frombuffer(resample(pcm, voice.sample_rate, RATE), "<i2").astype(np.float64)
+    first, last = voiced(samples)
+    words = [(w, a, min(b, last)) for w, a, b in words]
+    words[-1] = (words[-1][0], words[-1][1], last)
+    return Spoken(item, samples[: round((last + 0.1) * RATE)], tuple(words), cut, first, last)
 
 
 def _plain(word: str) -> str:
     return re.sub(r"[^\w'’-]", "", word).lower()
 
 
-def _last_voiced(samples: Samples) -> float:
-    window = RATE // 100
-    cells = samples[: len(samples) // window * window].reshape(-1, window)
-    level = np.sqrt((cells**2).mean(axis=1))
-    return float(np.flatnonzero(level >= level.max() * _VOICED)[-1] + 1) / 100
-
-
-def write_manifest(spoken: Sequence[tuple[Spoken, float]], fakes: dict[str, float], folder: Path) -> Path:
-    """Writes a take for each sentence and pause (seconds; 0 for none), and the manifest; returns its path."""
-    room = np.random.default_rng(1)
-    takes: list[dict[str, Any]] = []
-    for item, pause in spoken:
-        name = f"{item.sentence.id}-{round(pause * 1000)}"
-        samples, words, stretches, end = _with_pause(item, pause)
-        lead, tail = np.zeros(int(_LEAD * RATE)), np.zeros(int(_TAIL * RATE))
-        whole = np.concatenate([lead, samples[: int(end * RATE) + RATE // 4], tail])
-        whole = np.concatenate([whole, np.zeros(-len(whole) % int(FRAME * RATE))])
-        whole = (whole + room.normal(0, _ROOM, len(whole))).clip(-32768, 32767)
-        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes(whole.astype("<i2").tobytes())
-        takes.append(
-            {
-                "id": name,
-                "wav": f"{name}.wav",
-                "words": [(w, round(t + _LEAD, 4)) for w, t in words],
-                "stretches": [round(t + _LEAD, 4) for t in stretches],
-                "end": round(end + _LEAD, 4),
-            }
-        )
-    path = folder / "manifest.json"
-    path.write_text(json.dumps({"fakes": fakes, "takes": takes}), encoding="utf-8")
-    return path
-
-
-def _with_pause(item: Spoken, pause: float) -> tuple[Samples, list[tuple[str, float]], list[float], float]:
-    if item.cut is None or not pause:
-        return item.samples, list(item.words), [item.end], item.end
-    at, count = item.cut
-    index = int(at * RATE)
+def with_pause(item: Spoken, pause: float) -> Spoken:
+    """``item`` with so many seconds of silence at its mark."""
+    if not item.cut or not pause:
+        return item
+    index = int(item.words[item.cut - 1][2] * RATE)
     ramp = np.linspace(1.0, 0.0, _FADE)
     head, rest = item.samples[:index].copy(), item.samples[index:].copy()
     head[-_FADE:] *= ramp
     rest[:_FADE] *= ramp[::-1]
     samples = np.concatenate([head, np.zeros(int(pause * RATE)), rest])
-    words = [(w, t if n < count else t + pause) for n, (w, t) in enumerate(item.words)]
-    return samples, words, [at, item.end + pause], item.end + pause
+    words = [
+        (w, a, b) if n < item.cut else (w, a + pause, b + pause) for n, (w, a, b) in enumerate(item.words)
+    ]
+    return Spoken(item.sentence, samples, tuple(words), item.cut, item.first, item.last + pause)
+
+
+def entry(item: Spoken, name: str, folder: Path, noise: np.random.Generator) -> dict[str, Any]:
+    """Writes the WAV file; returns what a driver's job needs to know of it."""
+    path = folder / f"{name}.wav"
+    write(path, item.samples, noise)
+    return {"wav": str(path), "text": name, "words": item.words, "first": item.first, "last": item.last}
+
+
+def room(folder: Path, noise: np.random.Generator) -> dict[str, Any]:
+    """The noise of a quiet room, likewise."""
+    path = folder / "room.wav"
+    write(path, np.zeros(FRAME * 97), noise)
+    return {"wav": str(path), "text": "", "words": [], "first": 0.0, "last": 0.0}

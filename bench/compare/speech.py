@@ -12,7 +12,7 @@ from beluga_voice.audio.resample import resample
 from beluga_voice.providers.tts import hibari
 from bench.speech import RATE, voiced
 
-__all__ = ["FRAME", "prepare"]
+__all__ = ["FRAME", "prepare", "write"]
 
 FRAME = 320
 # Plain sentences without a pause, so that nobody can be blamed for taking a breath for the end.
@@ -50,7 +50,7 @@ async def prepare(folder: Path) -> dict[str, Any]:
     finally:
         await voice.close()
     room = folder / "room.wav"
-    _write(room, np.zeros(FRAME * 97), noise)
+    write(room, np.zeros(FRAME * 97), noise)
     return {
         "utterances": questions,
         "interruptions": over,
@@ -67,7 +67,7 @@ async def _say(voice: hibari.HibariTTS, text: str, path: Path, noise: np.random.
     samples = np.frombuffer(resample(pcm, voice.sample_rate, RATE), "<i2").astype(np.float64)
     first, last = voiced(samples)
     end = min(len(samples), round((last + 0.1) * RATE))
-    _write(path, samples[:end], noise)
+    write(path, samples[:end], noise)
     return {
         "wav": str(path),
         "text": text,
@@ -77,7 +77,8 @@ async def _say(voice: hibari.HibariTTS, text: str, path: Path, noise: np.random.
     }
 
 
-def _write(path: Path, samples: np.ndarray[Any, Any], noise: np.random.Generator) -> None:
+def write(path: Path, samples: np.ndarray[Any, Any], noise: np.random.Generator) -> None:
+    """Mono s16le at 16 kHz, with the noise of the room."""
     mixed = samples + noise.normal(0, _ROOM, len(samples))
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

@@ -112,6 +112,7 @@ def make(job: dict[str, Any]) -> harness.System:
                 tts_provider="bench",
                 llm_provider="bench",
                 max_concurrent_sessions=0,
+                **job.get("config", {}),
             )
             self._backend = bv.new_backend("embedded", config)
             self._agent = bv.Agent("Be brief.")

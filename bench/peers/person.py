@@ -219,10 +219,15 @@ class Person:
         return self.microphone.frame()
 
     def _take_turns(self) -> None:
-        """The next utterance in each cycle."""
+        """The next utterance in each cycle; where they are dealt out, each is said once, by one person."""
         cycle, at = divmod(self.microphone.index, self._cycle)
-        if at == round(_LEAD_IN / FRAME):
+        if at != round(_LEAD_IN / FRAME):
+            return
+        dealt = cycle * self.job["sessions"] + self.number
+        if not self.job.get("deal"):
             self.microphone.say(self._utterances[(cycle + self.number) % len(self._utterances)])
+        elif dealt < len(self._utterances):
+            self.microphone.say(self._utterances[dealt])
 
     def _interrupt(self) -> None:
         """Speaks over each reply once it has been heard for a while; asks again when there is none."""

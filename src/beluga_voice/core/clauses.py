@@ -32,6 +32,8 @@ _PHRASE_STARTS = frozenset(
     "and but or so because that which who where when while if although though unless until before after since "
     "for from with without about between through during to in on at by of as than".split()
 )
+# … and where the sentence is still being written, "that" and the like may belong to what is before them.
+_EARLY_STARTS = _PHRASE_STARTS - frozenset("that which who as than of to".split())
 # Seconds without new text after which `release` should be called.
 _AFTER_FIRST_WORDS, _AFTER_SENTENCE, _AFTER_WORDS = 0.15, 0.08, 1.0
 _FEW_WORDS = 3
@@ -98,6 +100,23 @@ class ClauseSplitter:
         """The text has ended: returns all that is left."""
         out: list[str] = []
         self._cut(len(self._buffer), out)
+        return out
+
+    def release_first(self) -> list[str]:
+        """The model keeps writing and nothing is spoken yet: returns the first words, up to where a phrase begins.
+
+        Three words or more, and only if nothing was given out before: they are spoken while the rest of the sentence is
+        being written.
+        """
+        out: list[str] = []
+        if self._emitted:
+            return out
+        words = self._whole_words()
+        starts = [m.start() for m in re.finditer(r"\S+", words)]
+        for at in starts[_FEW_WORDS:]:
+            if words[at:].split(maxsplit=1)[0].lower() in _EARLY_STARTS:
+                self._cut(at, out)
+                break
         return out
 
     def release(self) -> list[str]:

@@ -23,6 +23,8 @@ __all__ = ["Reply", "ReplyTimes"]
 # A reply longer than this is cut: about twenty minutes of speech, so only a generator that never ends.
 MAX_CHARACTERS = 20_000
 _CLAUSES_AHEAD = 8
+# The voice is silent until the first clause is there: after this long its first phrase is enough.
+_FIRST_WORDS_WITHIN = 0.025
 
 
 @dataclass(slots=True)
@@ -178,6 +180,9 @@ class Reply:
             )
         for clause in self._splitter.feed(piece):
             await self._clauses.put(clause)
+        if self.now() - self.times.first_text >= _FIRST_WORDS_WITHIN:
+            for clause in self._splitter.release_first():
+                await self._clauses.put(clause)
         self._stop_flush()
         wait = self._splitter.flush_after
         if wait is not None:

@@ -185,3 +185,20 @@ def test_split_text() -> None:
         "The end of it is here.",
     ]
     assert split_text("a" * 25, longest=10) == ["a" * 10, "a" * 10, "a" * 5]
+
+
+def test_the_first_words_are_released_at_a_phrase_and_only_once() -> None:
+    splitter = ClauseSplitter()
+    assert splitter.feed("We are open ") == []
+    assert splitter.release_first() == []
+    assert splitter.feed("from nine ") == []
+    assert splitter.release_first() == ["We are open"]
+    assert splitter.feed("to five at night ") == []
+    assert splitter.release_first() == []
+    assert splitter.flush() == ["from nine to five at night"]
+
+
+def test_words_without_a_phrase_are_not_released_early() -> None:
+    splitter = ClauseSplitter()
+    assert splitter.feed("Let me check that ") == []
+    assert splitter.release_first() == []
