@@ -10,7 +10,16 @@ from bench.figures import Result
 
 __all__ = ["PARTS", "measure"]
 
-PARTS = ("imports", "session_start", "demo_ready", "latency", "barge_in", "memory", "vad_cost")
+PARTS = (
+    "imports",
+    "session_start",
+    "demo_ready",
+    "latency",
+    "barge_in",
+    "memory",
+    "vad_cost",
+    "livekit_worker",
+)
 _DEADLINE = 600.0
 
 

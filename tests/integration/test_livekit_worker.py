@@ -92,7 +92,7 @@ async def test_explicit_dispatch_by_token(livekit_server: LiveKitServer, rooms: 
         assert (job.room, job.metadata) == ("party", "hello")
         person = await job.wait_for_participant(timeout=10)
         assert (person.identity, person.kind) == ("ann", "standard")
-        with pytest.raises(bv.PipelineError, match="'bob' did not join room 'party'"):
+        with pytest.raises(bv.ConnectError, match="'bob' did not join room 'party'"):
             await job.wait_for_participant("bob", timeout=0.3)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from beluga_voice.livekit.sdk import api
+from beluga_voice.livekit import sdk
 
 __all__ = [
     "AgentJob",
@@ -140,9 +140,9 @@ class AgentRequest:
     metadata: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def message(self) -> api.RoomAgentDispatch:
+    def message(self) -> sdk.api.RoomAgentDispatch:
         """LiveKit's form of it."""
-        return api.RoomAgentDispatch(
+        return sdk.api.RoomAgentDispatch(
             agent_name=self.agent_name, metadata=self.metadata, attributes=dict(self.attributes)
         )
 
@@ -201,7 +201,7 @@ class DispatchInfo:
     jobs: tuple[AgentJob, ...] = ()
 
 
-def room_info(room: api.Room) -> RoomInfo:
+def room_info(room: sdk.api.Room) -> RoomInfo:
     """From LiveKit's message."""
     return RoomInfo(
         name=room.name,
@@ -216,12 +216,12 @@ def room_info(room: api.Room) -> RoomInfo:
     )
 
 
-def track_info(track: api.TrackInfo) -> TrackInfo:
+def track_info(track: sdk.api.TrackInfo) -> TrackInfo:
     """From LiveKit's message."""
     return TrackInfo(
         sid=track.sid,
-        kind=_word(api.TrackType.Name, track.type),
-        source=_word(api.TrackSource.Name, track.source),
+        kind=_word(sdk.api.TrackType.Name, track.type),
+        source=_word(sdk.api.TrackSource.Name, track.source),
         name=track.name,
         muted=track.muted,
         mime_type=track.mime_type,
@@ -229,16 +229,16 @@ def track_info(track: api.TrackInfo) -> TrackInfo:
     )
 
 
-def participant_info(one: api.ParticipantInfo) -> ParticipantInfo:
+def participant_info(one: sdk.api.ParticipantInfo) -> ParticipantInfo:
     """From LiveKit's message."""
     allowed = one.permission
-    reason = _word(api.DisconnectReason.Name, one.disconnect_reason)
+    reason = _word(sdk.api.DisconnectReason.Name, one.disconnect_reason)
     return ParticipantInfo(
         identity=one.identity,
         sid=one.sid,
         name=one.name,
-        kind=_word(api.ParticipantInfo.Kind.Name, one.kind),
-        state=_word(api.ParticipantInfo.State.Name, one.state),
+        kind=_word(sdk.api.ParticipantInfo.Kind.Name, one.kind),
+        state=_word(sdk.api.ParticipantInfo.State.Name, one.state),
         metadata=one.metadata,
         attributes=dict(one.attributes),
         joined_at=one.joined_at_ms / 1000 or float(one.joined_at),
@@ -249,13 +249,13 @@ def participant_info(one: api.ParticipantInfo) -> ParticipantInfo:
             can_publish_data=allowed.can_publish_data,
             can_update_metadata=allowed.can_update_metadata,
             hidden=allowed.hidden,
-            sources=tuple(_word(api.TrackSource.Name, source) for source in allowed.can_publish_sources),
+            sources=tuple(_word(sdk.api.TrackSource.Name, source) for source in allowed.can_publish_sources),
         ),
         disconnect_reason="" if reason == "unknown_reason" else reason,
     )
 
 
-def agent_job(job: api.Job) -> AgentJob:
+def agent_job(job: sdk.api.Job) -> AgentJob:
     """From LiveKit's message."""
     state = job.state
     return AgentJob(
@@ -263,7 +263,7 @@ def agent_job(job: api.Job) -> AgentJob:
         dispatch_id=job.dispatch_id,
         agent_name=job.agent_name,
         room=job.room.name,
-        status=_word(api.JobStatus.Name, state.status).removeprefix("js_"),
+        status=_word(sdk.api.JobStatus.Name, state.status).removeprefix("js_"),
         error=state.error,
         identity=state.participant_identity,
         worker_id=state.worker_id,
@@ -273,7 +273,7 @@ def agent_job(job: api.Job) -> AgentJob:
     )
 
 
-def dispatch_info(dispatch: api.AgentDispatch) -> DispatchInfo:
+def dispatch_info(dispatch: sdk.api.AgentDispatch) -> DispatchInfo:
     """From LiveKit's message."""
     return DispatchInfo(
         id=dispatch.id,

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import SecretStr
 
-from beluga_voice.backends.base import Backend
-from beluga_voice.config import SessionConfig, TransportConfig
-from beluga_voice.errors import ConfigError, PipelineError
+from beluga_voice.config import Config, SessionConfig, TransportConfig
+from beluga_voice.errors import ConfigError, ConnectError
 from beluga_voice.interfaces import Transport
+from beluga_voice.livekit.records import ParticipantInfo
 from beluga_voice.registry import registry_for
-from beluga_voice.session.session import Session
 from beluga_voice.worker.job_sessions import JobSessions
-from beluga_voice.worker.jobs import Job, Person
+from beluga_voice.worker.jobs import Job
 from beluga_voice.worker.messages import Assigned
 
 if TYPE_CHECKING:
-    from livekit.api import LiveKitAPI
+    from beluga_voice.backends.base import Backend
+    from beluga_voice.livekit.client import LiveKitApi
+    from beluga_voice.session.session import Session
 
 __all__ = ["Home", "JobContext", "ShutdownHook"]
 
@@ -28,6 +29,8 @@ log = logging.getLogger("beluga_voice.job")
 
 ShutdownHook = Callable[[str], Awaitable[None]]
 _POLL = 0.25
+# Settings of the LiveKit backend that are the transport's too.
+_FROM_BACKEND = ("audio", "hear", "participant", "reconnect_timeout", "leave_after")
 
 
 class Home(Protocol):
@@ -36,12 +39,16 @@ class Home(Protocol):
     url: str
 
     @property
-    def backend(self) -> Backend:
+    def config(self) -> Config:
+        """Of the backend."""
+        ...
+
+    async def backend(self) -> Backend:
         """Makes sessions."""
         ...
 
     @property
-    def api(self) -> LiveKitAPI:
+    def api(self) -> LiveKitApi:
         """The server's APIs."""
         ...
 
@@ -106,7 +113,7 @@ class JobContext:
         return self.job.attributes
 
     @property
-    def participant(self) -> Person | None:
+    def participant(self) -> ParticipantInfo | None:
         """Whom a publisher or participant job is about; None for room jobs."""
         return self.job.participant
 
@@ -116,7 +123,7 @@ class JobContext:
         return self._sessions.all
 
     @property
-    def api(self) -> LiveKitAPI:
+    def api(self) -> LiveKitApi:
         """The server's APIs (rooms, participants, dispatch, SIP) with the worker's key."""
         return self._home.api
 
@@ -126,10 +133,13 @@ class JobContext:
         """The room as a transport that joins as this job's agent.
 
         Args:
-            extra: further ``extra`` of the LiveKit transport, e.g. ``audio="each"`` or ``participant="ann"``. For
-                publisher and participant jobs ``participant`` is theirs unless given.
+            extra: further ``extra`` of the LiveKit transport, e.g. ``audio="mixed"`` or ``participant="ann"``; what
+                is not given comes from ``provider_config`` of a backend ``livekit``. Participants are told apart
+                (``audio="each"``) unless told otherwise; in publisher and participant jobs only theirs is heard.
         """
-        settings: dict[str, Any] = {"room": self.room, "identity": self.identity}
+        given = self._home.config.provider_config
+        settings: dict[str, Any] = {"room": self.room, "identity": self.identity, "audio": "each"}
+        settings |= {name: given[name] for name in _FROM_BACKEND if name in given}
         if self.participant is not None:
             settings["participant"] = self.participant.identity
         config = TransportConfig(url=self.url, token=self.token, extra={**settings, **extra})
@@ -154,52 +164,41 @@ class JobContext:
         values.setdefault("user_id", self.participant.identity if self.participant else self.room)
         facts = {"room": self.room, "job_id": self.id, "agent_name": self.job.agent_name}
         values["metadata"] = {**facts, **values.get("metadata", {})}
+        backend = await self._home.backend()
         if values.get("transport") is None:
             values["transport"] = self.transport()
         try:
-            session = await self._home.backend.create_session(SessionConfig(**values))
+            session = await backend.create_session(SessionConfig(**values))
         except BaseException:
             await values["transport"].close()
             raise
         self._sessions.add(session)
         return session
 
-    async def wait_for_participant(self, identity: str = "", *, timeout: float = 60.0) -> Person:
+    async def wait_for_participant(self, identity: str = "", *, timeout: float = 60.0) -> ParticipantInfo:
         """Returns the first person in the room who is no agent, or the one with ``identity``.
 
         For publisher and participant jobs ``identity`` is theirs unless given.
 
         Raises:
-            PipelineError: ``timeout`` if nobody came in ``timeout`` seconds.
+            ConnectError: ``connection_timeout`` if nobody came in ``timeout`` seconds.
         """
         wanted = identity or (self.participant.identity if self.participant else "")
         try:
             async with asyncio.timeout(timeout):
                 while True:
-                    for person in await self._people():
+                    for person in await self.api.participants.list(self.room):
                         if (person.identity == wanted) if wanted else (person.kind != "agent"):
                             return person
                     await asyncio.sleep(_POLL)
         except TimeoutError as error:
-            who = f"participant {wanted!r}" if wanted else "nobody"
-            text = f"{who} did not join room {self.room!r}" if wanted else f"nobody joined room {self.room!r}"
-            raise PipelineError(
-                "wait_for_participant", "timeout", f"livekit: {text} in {timeout:g} s", {"room": self.room}
+            who = f"{wanted!r} did not join" if wanted else "nobody joined"
+            raise ConnectError(
+                "wait_for_participant",
+                "connection_timeout",
+                f"livekit: {who} room {self.room!r} in {timeout:g} s",
+                {"room": self.room},
             ) from error
-
-    async def _people(self) -> list[Person]:
-        from livekit import api
-        from livekit.protocol.room import ListParticipantsRequest
-
-        from beluga_voice.worker.wire import person
-
-        try:
-            reply = await self.api.room.list_participants(ListParticipantsRequest(room=self.room))
-        except api.TwirpError as error:
-            if error.code == "not_found":
-                return []
-            raise
-        return [person(p) for p in reply.participants if p.identity != self.identity]
 
     # --- the end -------------------------------------------------------------------------------------------
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from beluga_voice.events import ClosedEvent
-from beluga_voice.session.session import Session
+
+if TYPE_CHECKING:
+    from beluga_voice.session.session import Session
 
 __all__ = ["JobSessions"]
 

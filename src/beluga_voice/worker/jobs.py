@@ -6,29 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Answer", "Job", "JobKind", "JobRequest", "JobStatus", "Outcome", "Person"]
+from beluga_voice.livekit.records import ParticipantInfo
+
+__all__ = ["Answer", "Job", "JobKind", "JobRequest", "JobStatus", "Outcome"]
 
 JobKind = Literal["room", "publisher", "participant"]
 JobStatus = Literal["running", "success", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """The participant a publisher or participant job is about.
-
-    Attributes:
-        identity: unique in the room.
-        name: for people to read.
-        kind: ``standard``, ``sip``, ``ingress``, ``egress`` or ``agent``.
-        metadata: free text from their token.
-        attributes: key-value facts from their token.
-    """
-
-    identity: str
-    name: str = ""
-    kind: str = "standard"
-    metadata: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +40,7 @@ class Job:
     agent_name: str = ""
     metadata: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict[str, str])
-    participant: Person | None = None
+    participant: ParticipantInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)

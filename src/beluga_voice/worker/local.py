@@ -7,14 +7,11 @@ import contextlib
 import logging
 import os
 import time
-from typing import Any
-
-from livekit import api
-from livekit.protocol import models
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from beluga_voice import __version__
-from beluga_voice.backends import new_backend
-from beluga_voice.backends.base import Backend
+from beluga_voice.config import Config
 from beluga_voice.errors import BackendError, ConnectError, PipelineError
 from beluga_voice.livekit.tokens import ApiKey, agent_token
 from beluga_voice.worker import messages as m
@@ -26,11 +23,16 @@ from beluga_voice.worker.registration import Phase, Registration
 from beluga_voice.worker.running import Entrypoint, RunningJob
 from beluga_voice.worker.settings import OnRequest, WorkerSettings
 
+if TYPE_CHECKING:
+    from beluga_voice.backends.base import Backend
+    from beluga_voice.livekit.client import LiveKitApi
+
 __all__ = ["LocalWorker"]
 
 log = logging.getLogger("beluga_voice.worker")
 
 _STOP_DEADLINE = 5.0
+_HEAD_START = 0.25
 
 
 class LocalWorker:
@@ -51,10 +53,11 @@ class LocalWorker:
         self._on_request = on_request
         self._key = ApiKey(settings.api_key, settings.api_secret.get_secret_value())
         self._agent_url = wire.agent_url(settings.url)
-        self._backend = new_backend(settings.config.provider, settings.config)
+        self._backend: Backend | None = None
+        self._loading: asyncio.Task[Backend] | None = None
         self._registration = Registration(settings.limits)
         self._connection: Connection | None = None
-        self._api: api.LiveKitAPI | None = None
+        self._api: LiveKitApi | None = None
         self._jobs: dict[str, tuple[RunningJob, asyncio.Task[None]]] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -73,21 +76,50 @@ class LocalWorker:
     # --- what jobs need ------------------------------------------------------------------------------------
 
     @property
-    def backend(self) -> Backend:
-        """Makes sessions."""
+    def config(self) -> Config:
+        """Of the backend."""
+        return self._settings.config
+
+    async def backend(self) -> Backend:
+        """Makes sessions; loaded when first asked for.
+
+        Raises:
+            BackendError: if it cannot be started.
+        """
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load(), name="worker:load-models")
+        try:
+            return await asyncio.shield(self._loading)
+        except BackendError:
+            self._loading = None
+            raise
+
+    async def _load(self) -> Backend:
+        # Imports take half a second: off the loop, which meanwhile registers the worker.
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        make = await loop.run_in_executor(None, _import_backend)
+        self._backend = make(self.config.provider, self.config)
+        await self._backend.start()
+        await loop.run_in_executor(None, _import_livekit)
+        log.info("models loaded in %.2f s", loop.time() - began)
         return self._backend
 
     @property
-    def api(self) -> api.LiveKitAPI:
+    def api(self) -> LiveKitApi:
         """The server's APIs with this worker's key."""
         if self._api is None:
-            self._api = api.LiveKitAPI(self.url, self._key.key, self._key.secret)
+            from beluga_voice.livekit.client import LiveKitApi
+
+            self._api = LiveKitApi(self.url, self._key.key, self._key.secret)
         return self._api
 
     # --- life ----------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Loads the models and begins to look for the server; see `wait_ready`.
+        """Begins to look for the server (see `wait_ready`) and loads the models meanwhile.
+
+        A job that comes before they are loaded waits for them; refusing it would leave its room without an agent.
 
         Raises:
             BackendError: if the backend cannot be started.
@@ -96,10 +128,14 @@ class LocalWorker:
             if self._started:
                 return
             self._started = True
-            if self._settings.preload:
-                await self._backend.start()
             self._meter_task = asyncio.create_task(self._meter.run(), name="worker:load")
             self._feed(m.Start())
+            if self._settings.preload:
+                # A thread that imports takes the interpreter from the loop; a quick server has answered by then.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_HEAD_START):
+                        await self._ready.wait()
+                await self.backend()
 
     async def wait_ready(self, timeout: float = 30.0) -> None:
         """Returns when the server has taken the worker in.
@@ -161,8 +197,12 @@ class LocalWorker:
         if helpers:
             await asyncio.wait(helpers, timeout=2.0)
         if self._api is not None:
-            await self._api.aclose()  # pyright: ignore[reportUnknownMemberType]
-        await self._backend.stop()
+            await self._api.close()
+        if self._loading is not None and not self._loading.done():
+            self._loading.cancel()
+            await asyncio.wait([self._loading], timeout=2.0)
+        if self._backend is not None:
+            await self._backend.stop()
         self._ready.set()
         self._drained.set()
         self._notify()
@@ -266,20 +306,12 @@ class LocalWorker:
         if self._connection is None:
             return
         if isinstance(message, m.Register):
-            p, limits = self._settings.permissions, self._registration.limits
             data = wire.registration(
                 self._settings.kind,
                 self._settings.agent_name,
                 __version__,
-                ping_interval=limits.ping,
-                permissions=models.ParticipantPermission(
-                    can_publish=p.can_publish,
-                    can_subscribe=p.can_subscribe,
-                    can_publish_data=p.can_publish_data,
-                    can_update_metadata=p.can_update_metadata,
-                    hidden=p.hidden,
-                    agent=True,
-                ),
+                ping_interval=self._registration.limits.ping,
+                permissions=self._settings.permissions,
             )
         else:
             data = wire.encode(message, int(time.time() * 1000))
@@ -356,8 +388,6 @@ class LocalWorker:
         id = job.context.id
         self._feed(m.JobReported(id, "running"))
         try:
-            if not self._settings.preload:
-                await self._backend.start()
             outcome = await job.run()
             self.failed += outcome.status == "failed"
         except Exception as error:
@@ -369,3 +399,18 @@ class LocalWorker:
             self._jobs.pop(id, None)
             self._feed(m.Released(id))
             self._notify()
+
+
+def _import_backend() -> Callable[[str, Config], Backend]:
+    from beluga_voice.backends import new_backend
+
+    return new_backend
+
+
+def _import_livekit() -> None:
+    """What the first job and its first call of the server's APIs would have to wait for."""
+    from beluga_voice.livekit import client
+    from beluga_voice.registry import registry_for
+
+    registry_for("transport").factory("livekit")
+    assert client

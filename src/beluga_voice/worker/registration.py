@@ -26,7 +26,7 @@ __all__ = ["TABLE", "Limits", "Phase", "Registration", "reported_load"]
 
 # What a worker reports when it is as busy as it may be and still takes jobs; below the server's target of 0.7.
 BUSY = 0.65
-# Above the first no job is taken, until the load is below the second again.
+# Above the first, for a while, no job is taken until the load is below the second again.
 OVERLOADED, RELIEVED = 0.95, 0.8
 _KEPT_UPDATES = 100
 
@@ -56,6 +56,7 @@ class Limits:
         max_retries: tries in a row before it gives up; None for ever.
         ping: between two pings.
         report: between two reports of the load.
+        overload: of too much load before jobs are refused; the start of many sessions at once takes less.
     """
 
     max_jobs: int
@@ -67,6 +68,7 @@ class Limits:
     max_retries: int | None = None
     ping: float = 10.0
     report: float = 2.5
+    overload: float = 5.0
 
 
 def reported_load(load: float, *, full: bool) -> float:
@@ -106,6 +108,7 @@ class Registration:
         self._asked: set[str] = set()
         self._over: set[str] = set()  # reported as ended, and still releasing what they used
         self._overloaded = False
+        self._busy_since: float | None = None
         self._told: m.WorkerStatus | None = None
         self._drained = False
         self._timers: dict[str, float] = {}
@@ -296,7 +299,12 @@ class Registration:
 
     def _measured(self, event: m.Measured) -> None:
         self.load = event.load
-        self._overloaded = event.load >= (RELIEVED if self._overloaded else OVERLOADED)
+        if event.load < (RELIEVED if self._overloaded else OVERLOADED):
+            self._busy_since, self._overloaded = None, False
+            return
+        if self._busy_since is None:
+            self._busy_since = self._now
+        self._overloaded = self._now - self._busy_since >= self.limits.overload
 
     def _drain(self, _: m.Drain) -> None:
         self.draining = True

@@ -34,6 +34,9 @@ class Deadlines:
     begin: float = 30.0
 
 
+DEADLINES = Deadlines()
+
+
 class RunningJob:
     """One job.
 
@@ -60,7 +63,7 @@ class RunningJob:
     ) -> None:
         self._entrypoint = entrypoint
         self._report = report
-        self._deadlines = deadlines or Deadlines()
+        self._deadlines = deadlines or DEADLINES
         self._changed = asyncio.Event()
         self._hooks: list[ShutdownHook] = []
         self._sessions = JobSessions(self._changed.set)

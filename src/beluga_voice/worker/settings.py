@@ -10,23 +10,16 @@ from pydantic import Field, SecretStr, model_validator
 
 from beluga_voice.config import Config, Settings
 from beluga_voice.errors import ConfigError
+from beluga_voice.livekit.records import Permissions
+from beluga_voice.livekit.tokens import ApiKey
 from beluga_voice.worker.jobs import JobKind, JobRequest
 from beluga_voice.worker.registration import Limits
+from beluga_voice.worker.wire import agent_url
 
-__all__ = ["OnRequest", "Permissions", "WorkerSettings", "with_credentials"]
+__all__ = ["OnRequest", "WorkerSettings", "with_credentials"]
 
 OnRequest = Callable[[JobRequest], Awaitable[None]]
 _CREDENTIALS = {"url": "LIVEKIT_URL", "api_key": "LIVEKIT_API_KEY", "api_secret": "LIVEKIT_API_SECRET"}
-
-
-class Permissions(Settings):
-    """What the agents of a worker may do in their rooms."""
-
-    can_publish: bool = True
-    can_subscribe: bool = True
-    can_publish_data: bool = True
-    can_update_metadata: bool = True
-    hidden: bool = False
 
 
 class WorkerSettings(Settings):
@@ -60,7 +53,7 @@ class WorkerSettings(Settings):
     config: Config = Field(default_factory=lambda: Config(provider="embedded"))
     processes: int = Field(default=1, ge=1, le=256)
     max_jobs: int = Field(default=0, ge=0, le=10_000)
-    permissions: Permissions = Permissions()
+    permissions: Permissions = Permissions(can_update_metadata=True)
     drain_timeout: float = Field(default=300.0, ge=0.0, le=86_400.0)
     max_retries: int | None = Field(default=None, ge=0)
     retry_delay: float = Field(default=0.5, gt=0.0, le=60.0)
@@ -72,10 +65,6 @@ class WorkerSettings(Settings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        # Late imports: they need the livekit extra.
-        from beluga_voice.livekit.tokens import ApiKey
-        from beluga_voice.worker.wire import agent_url
-
         ApiKey(self.api_key, self.api_secret.get_secret_value())
         agent_url(self.url)
         return self

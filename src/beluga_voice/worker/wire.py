@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
-from google.protobuf.message import DecodeError
-from livekit.protocol import agent as pb
-from livekit.protocol import models
-
-from beluga_voice.errors import ConfigError, FormatError
+from beluga_voice.errors import ConfigError, FormatError, missing_extra
+from beluga_voice.livekit.records import Permissions, participant_info
 from beluga_voice.worker import messages as m
-from beluga_voice.worker.jobs import Job, JobKind, Person
+from beluga_voice.worker.jobs import Job, JobKind
 
-__all__ = ["agent_url", "decode", "encode", "person", "registration"]
+try:
+    from google.protobuf.message import DecodeError
+    from livekit.protocol import agent as pb
+    from livekit.protocol import models
+except ImportError as _error:
+    raise missing_extra("worker", "the LiveKit SDK (livekit-protocol)", "livekit") from _error
+
+__all__ = ["agent_url", "decode", "encode", "registration"]
 
 PROTOCOL = 1
 _TYPES: dict[JobKind, pb.JobType] = {
@@ -52,7 +56,7 @@ def registration(
     version: str,
     *,
     ping_interval: float,
-    permissions: models.ParticipantPermission,
+    permissions: Permissions,
 ) -> bytes:
     """The message that registers a worker."""
     return pb.WorkerMessage(
@@ -61,7 +65,14 @@ def registration(
             agent_name=agent_name,
             version=version,
             ping_interval=round(ping_interval),
-            allowed_permissions=permissions,
+            allowed_permissions=models.ParticipantPermission(
+                can_publish=permissions.can_publish,
+                can_subscribe=permissions.can_subscribe,
+                can_publish_data=permissions.can_publish_data,
+                can_update_metadata=permissions.can_update_metadata,
+                hidden=permissions.hidden,
+                agent=True,
+            ),
         )
     ).SerializeToString()
 
@@ -147,16 +158,5 @@ def _job(job: pb.Job) -> Job:
         agent_name=job.agent_name,
         metadata=job.metadata,
         attributes=dict(job.attributes),
-        participant=person(job.participant) if job.HasField("participant") else None,
-    )
-
-
-def person(info: models.ParticipantInfo) -> Person:
-    """A participant as the server describes them."""
-    return Person(
-        identity=info.identity,
-        name=info.name,
-        kind=models.ParticipantInfo.Kind.Name(info.kind).lower(),
-        metadata=info.metadata,
-        attributes=dict(info.attributes),
+        participant=participant_info(job.participant) if job.HasField("participant") else None,
     )

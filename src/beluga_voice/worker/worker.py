@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from beluga_voice.config import Config
-from beluga_voice.errors import AuthError, BackendError, ConfigError, missing_extra
+from beluga_voice.errors import AuthError, BackendError, ConfigError
 from beluga_voice.worker.health import HealthServer
 from beluga_voice.worker.program import run_bounded, signals_queue
 from beluga_voice.worker.running import Entrypoint
@@ -38,7 +38,7 @@ class Worker:
             ``LIVEKIT_API_KEY`` and ``LIVEKIT_API_SECRET``, else from the config's ``provider_config``.
 
     Raises:
-        ConfigError: ``invalid_config`` that names every wrong or missing field, or ``missing_extra``.
+        ConfigError: ``invalid_config`` that names every wrong or missing field.
     """
 
     def __init__(
@@ -58,12 +58,9 @@ class Worker:
             )
         values = with_credentials(settings, config)
         if config is not None:
-            values["config"] = config
-        try:
-            self.settings = WorkerSettings(**values)
-            self._make = _maker(WorkerTask(self.settings, entrypoint, on_request, process_init))
-        except ImportError as error:
-            raise missing_extra("worker", "LiveKit", "livekit") from error
+            values["config"] = _with_server(config, values)
+        self.settings = WorkerSettings(**values)
+        self._make = _maker(WorkerTask(self.settings, entrypoint, on_request, process_init))
         self._running: LocalWorker | Supervisor | None = None
         self._health: HealthServer | None = None
 
@@ -194,6 +191,14 @@ class Worker:
             raise error
         await running.drain()
         raise error
+
+
+def _with_server(config: Config, values: Mapping[str, Any]) -> Config:
+    """A config of provider ``livekit`` with the worker's server and key, where it has none of its own."""
+    if config.provider != "livekit":
+        return config
+    own = {name: values[name] for name in ("url", "api_key", "api_secret")}
+    return config.model_copy(update={"provider_config": {**own, **config.provider_config}})
 
 
 def _maker(task: WorkerTask) -> Callable[[], LocalWorker | Supervisor]:

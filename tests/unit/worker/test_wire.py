@@ -5,6 +5,7 @@ from livekit.protocol import agent as pb
 from livekit.protocol import models
 
 from beluga_voice.errors import ConfigError, FormatError
+from beluga_voice.livekit.records import Permissions
 from beluga_voice.worker import messages as m
 from beluga_voice.worker import wire
 from beluga_voice.worker.jobs import Answer
@@ -54,7 +55,7 @@ def test_the_registration() -> None:
         "desk",
         "0.1.0",
         ping_interval=10.0,
-        permissions=models.ParticipantPermission(can_publish=True, hidden=True),
+        permissions=Permissions(hidden=True),
     )
     r = pb.WorkerMessage.FromString(data).register
     assert (r.type, r.agent_name, r.ping_interval) == (pb.JT_PUBLISHER, "desk", 10)

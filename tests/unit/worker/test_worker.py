@@ -63,9 +63,10 @@ def test_several_processes_need_an_importable_entry_point() -> None:
         bv.Worker(inside, processes=2, **KEY)
 
 
-def test_an_unknown_backend_is_told_when_it_starts() -> None:
+async def test_an_unknown_part_is_told_when_it_starts() -> None:
+    worker = bv.Worker(entrypoint, config=bv.Config(provider="embedded", tts_provider="nobody"), **KEY)
     with pytest.raises(bv.ConfigError, match="not found"):
-        bv.Worker(entrypoint, config=bv.Config(provider="embedded", tts_provider="nobody"), **KEY)
+        await worker.serve()
 
 
 async def test_a_worker_that_is_not_started_says_so() -> None:
