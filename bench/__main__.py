@@ -1,4 +1,6 @@
-"""``python -m bench``: the peers beside us; ``own``: our figures; ``load``: many sessions; ``turns``: pauses."""
+"""``python -m bench``: the peers beside us; ``own``: our figures; ``load``: many sessions; ``turns``: pauses;
+``livekit``: rooms of a LiveKit server, livekit-agents beside us.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,10 @@ def main() -> int:
             from bench.turns import main as turns
 
             return turns(arguments[1:])
+        case ["livekit"]:
+            from bench.livekit_sessions.main import main as livekit
+
+            return livekit(arguments[1:])
         case _:
             from bench.compare.main import main as compare
 
