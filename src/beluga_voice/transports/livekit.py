@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -17,17 +16,14 @@ from typing import Any
 from livekit import rtc
 
 from beluga_voice.config import TransportConfig
-from beluga_voice.errors import AuthError, BackendError, ConfigError, ConnectError, FormatError
+from beluga_voice.errors import BackendError, ConfigError, ConnectError, FormatError
 from beluga_voice.frames import AudioFrame
 from beluga_voice.transports.livekit_audio import Inbox, RoomAudio
-from beluga_voice.transports.livekit_connect import join, leave
+from beluga_voice.transports.livekit_connection import Connection
 from beluga_voice.transports.livekit_feature import RoomFeature
 from beluga_voice.transports.livekit_features import default_features
-from beluga_voice.transports.livekit_participants import Participants
 from beluga_voice.transports.livekit_preconnect import PreConnectAudio
 from beluga_voice.transports.livekit_presence import Presence
-from beluga_voice.transports.livekit_reconnect import FINAL, delays, final_error, reason_name
-from beluga_voice.transports.livekit_router import router
 from beluga_voice.transports.livekit_rpc import Rpc
 from beluga_voice.transports.livekit_settings import Credentials, SettingsModel
 from beluga_voice.transports.livekit_voice import Voice
@@ -66,7 +62,7 @@ class LiveKitTransport:
         self._features = default_features(config) if features is None else tuple(features)
         self._inbox = Inbox()
         self._presence = Presence(self._settings.leave_after, self._on_everybody_left)
-        self._audio = RoomAudio(
+        audio = RoomAudio(
             self._inbox,
             config.sample_rate,
             config.channels,
@@ -74,11 +70,17 @@ class LiveKitTransport:
             recording=self._recording_source(),
         )
         self._voice = Voice(config.sample_rate, config.channels)
-        self._room: rtc.Room | None = None
-        self._settled: rtc.Room | None = None
-        self._joining = asyncio.Lock()
-        self._usable = asyncio.Event()
-        self._rejoining: asyncio.Task[None] | None = None
+        self._connection = Connection(
+            self._credentials,
+            self._settings,
+            config.connect_timeout,
+            self._features,
+            audio,
+            self._voice,
+            self._tell,
+            self._presence.forget,
+            self._end,
+        )
         self._clears = 0
         self._error: BackendError | None = None
         self._closed = False
@@ -88,7 +90,7 @@ class LiveKitTransport:
     @property
     def room(self) -> rtc.Room | None:
         """The SDK's own room, once connected; another object after the connection had to be made anew."""
-        return self._room
+        return self._connection.room
 
     @property
     def features(self) -> tuple[RoomFeature, ...]:
@@ -125,7 +127,7 @@ class LiveKitTransport:
     @property
     def connected(self) -> bool:
         """Whether audio can be sent now."""
-        return self._usable.is_set() and not self._inbox.ended
+        return self._connection.usable.is_set() and not self._inbox.ended
 
     async def connect(self) -> None:
         """Joins the room; later calls return at once.
@@ -135,11 +137,8 @@ class LiveKitTransport:
             ConnectError: ``connection_failed`` or ``connection_timeout``, or after `close`.
         """
         self._require_open("connect")
-        async with self._joining:
-            self._require_open("connect")
-            if self._room is not None:
-                return
-            await self._join("connected")
+        await self._connection.connect()
+        self._require_open("connect")
 
     async def recv(self) -> AsyncIterator[AudioFrame]:
         """Audio of the room in frames of 20 ms, until the agent is removed from it or it is deleted.
@@ -172,13 +171,12 @@ class LiveKitTransport:
             )
         await self.connect()
         clears = self._clears
-        if not self._usable.is_set():
-            await self._usable.wait()
+        if not self._connection.usable.is_set():
+            await self._connection.usable.wait()
             self._require_open("send")
             if clears != self._clears:
                 return
-        assert self._room is not None
-        await self._voice.send(self._room, frame)
+        await self._voice.send(frame)
 
     async def wait_for_participant(self, identity: str = "", *, timeout: float = 30.0) -> str:
         """Joins if need be, and returns who is there: ``identity``, or anybody who is not an agent.
@@ -199,7 +197,7 @@ class LiveKitTransport:
 
     async def send_event(self, event: Mapping[str, Any]) -> None:
         """Gives an event to every room feature; one that fails is logged and does not keep it from the others."""
-        if self._closed or not self._usable.is_set() or self._inbox.ended:
+        if self._closed or not self.connected:
             return
         for feature in self._features:
             try:
@@ -238,10 +236,7 @@ class LiveKitTransport:
         if self._closed:
             return
         self._closed = True
-        self._end()
-        if self._rejoining is not None:
-            self._rejoining.cancel()
-            await asyncio.wait([self._rejoining], timeout=0.5)
+        self._inbox.end()
         for feature in self._features:
             try:
                 async with asyncio.timeout(0.5):
@@ -249,107 +244,11 @@ class LiveKitTransport:
             except Exception as error:
                 log.debug("%s did not close: %s", type(feature).__name__, type(error).__name__)
         self._presence.close()
-        self._audio.remove_all()
-        if self._room is not None:
-            await leave(self._room)
-        await self._voice.close()
-
-    # --- connection -----------------------------------------------------------------------------------------
-
-    async def _join(self, state: str) -> None:
-        room = rtc.Room()
-        participants = Participants(
-            room, self._settings, self._audio, self._tell, asyncio.get_running_loop().time
-        )
-        handlers: Mapping[str, Callable[..., None]] = {
-            "disconnected": partial(self._on_disconnected, room),
-            "reconnecting": partial(self._on_reconnecting, room),
-            "reconnected": partial(self._on_reconnected, room),
-        }
-        for event, handler in handlers.items():
-            room.on(event, handler)  # pyright: ignore[reportArgumentType, reportUnknownMemberType]
-
-        def ready() -> None:
-            self._room = room
-            router().own(room)
-            self._presence.forget()
-            if state == "connected":
-                self._tell({"type": "transport", "state": state})
-            for feature in self._features:
-                feature.attach(room, self._tell)
-            participants.begin()
-
-        await join(room, self._credentials, self._config.connect_timeout, ready)
-        try:
-            if self._credentials.can_publish:
-                await self._voice.publish(room)
-        except BaseException:
-            self._room = None
-            await leave(room)
-            raise
-        self._settled = room
-        self._usable.set()
-        if state != "connected":
-            self._tell({"type": "transport", "state": state})
-
-    def _on_reconnecting(self, room: rtc.Room) -> None:
-        if room is self._settled and not self._closed and self._usable.is_set():
-            self._usable.clear()
-            self._tell({"type": "transport", "state": "reconnecting", "reason": "network"})
-
-    def _on_reconnected(self, room: rtc.Room) -> None:
-        if room is self._settled and not self._closed and not self._usable.is_set():
-            self._usable.set()
-            self._tell({"type": "transport", "state": "reconnected"})
-
-    def _on_disconnected(self, room: rtc.Room, reason: int) -> None:
-        if self._closed or room is not self._settled or self._rejoining is not None:
-            return
-        name = reason_name(reason)
-        self._audio.remove_all()
-        if reason in FINAL:
-            self._error = final_error(reason, self.identity, self.room_name)
-            self._tell({"type": "transport", "state": "lost", "reason": name})
-            self._end()
-            return
-        if self._usable.is_set():
-            self._usable.clear()
-            self._tell({"type": "transport", "state": "reconnecting", "reason": name})
-        self._rejoining = asyncio.get_running_loop().create_task(self._rejoin(name), name="livekit-rejoin")
-
-    async def _rejoin(self, reason: str) -> None:
-        """Joins anew until it works, the token is refused or the time is over."""
-        error: BackendError | None = None
-        try:
-            async with asyncio.timeout(self._settings.reconnect_timeout):
-                for delay in delays(random.Random()):
-                    await asyncio.sleep(delay)
-                    try:
-                        await self._join("reconnected")
-                    except ConnectError as problem:
-                        error = problem
-                        continue
-                    self._rejoining = None
-                    return
-        except TimeoutError:
-            why = f"; last: {error.message}" if error is not None else ""
-            self._error = ConnectError(
-                "recv",
-                "connection_failed",
-                f"livekit: the connection to {self._credentials.peer} was lost ({reason}) and could not be made again "
-                f"in {self._settings.reconnect_timeout:g} s{why}",
-                {"reason": reason},
-            )
-            self._error.__cause__ = error
-        except (AuthError, ConfigError) as problem:
-            self._error = problem
-        self._rejoining = None
-        self._tell({"type": "transport", "state": "lost", "reason": reason})
-        self._end()
+        await self._connection.leave()
 
     def _on_everybody_left(self) -> None:
         self._tell({"type": "transport", "state": "lost", "reason": "everybody_left"})
-        self._end()
+        self._end(None)
 
     def _recording_source(self) -> Callable[[str], Coroutine[Any, Any, bytes]] | None:
         rate, timeout = self._config.sample_rate, self._settings.pre_connect_timeout
@@ -358,9 +257,9 @@ class LiveKitTransport:
                 return partial(feature.recording, sample_rate=rate, timeout=timeout)
         return None
 
-    def _end(self) -> None:
+    def _end(self, error: BackendError | None) -> None:
+        self._error = error
         self._inbox.end()
-        self._usable.set()
 
     async def _call(self, op: str, call: Any) -> None:
         try:
@@ -368,7 +267,7 @@ class LiveKitTransport:
                 await call
         except Exception as error:  # the SDK has a class of its own for each call
             raise ConnectError(
-                op, "connection_failed", f"livekit: {op} failed: {error or 'no answer'}"
+                op, "connection_failed", f"livekit: {op} failed: {str(error) or 'no answer'}"
             ) from error
 
     def _tell(self, message: Mapping[str, Any]) -> None:
@@ -382,9 +281,10 @@ class LiveKitTransport:
 
     def _require_room(self, op: str) -> rtc.Room:
         self._require_open(op)
-        if self._room is None or not self._usable.is_set():
+        room = self._connection.room
+        if room is None or not self.connected:
             raise ConnectError(op, "connection_failed", "livekit: not connected; await connect() first")
-        return self._room
+        return room
 
     def _require_open(self, op: str) -> None:
         if self._closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from livekit import rtc
 from beluga_voice.transports.livekit_audio import RoomAudio
 from beluga_voice.transports.livekit_feature import Tell
 from beluga_voice.transports.livekit_preconnect import announced
+from beluga_voice.transports.livekit_router import router
 from beluga_voice.transports.livekit_settings import SettingsModel
 
 __all__ = ["Participants", "participant_facts"]
@@ -18,6 +20,7 @@ __all__ = ["Participants", "participant_facts"]
 # Data packets told in a second; a flood must not drown the session.
 _DATA_PER_SECOND = 200
 _SILENT_TOPICS = ("lk.",)
+_ASK_AGAIN = 2.0
 
 
 class Participants:
@@ -28,7 +31,6 @@ class Participants:
         settings: whom to hear.
         audio: takes the tracks.
         tell: is told everything.
-        now: seconds, for the limit on data packets.
     """
 
     def __init__(
@@ -37,17 +39,18 @@ class Participants:
         settings: SettingsModel,
         audio: RoomAudio,
         tell: Tell,
-        now: Callable[[], float],
     ) -> None:
         self._room = room
         self._settings = settings
         self._audio = audio
         self._tell = tell
-        self._now = now
+        self._loop = asyncio.get_running_loop()
         self._second = 0.0
         self._data = self._dropped = 0
         self._speaking: set[str] = set()
         self._told: set[str] = set()
+        self._pending: dict[str, rtc.RemoteTrackPublication] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         handlers: Mapping[str, Callable[..., None]] = {
             "participant_connected": self._on_joined,
             "participant_disconnected": self._on_left,
@@ -74,6 +77,18 @@ class Participants:
             for publication in list(participant.track_publications.values()):
                 self._on_published(publication, participant)
 
+    def resubscribe(self) -> None:
+        """Asks again for all tracks that have not come; call when the SDK has reconnected."""
+        for sid in list(self._pending):
+            self._subscribe(sid)
+
+    def stop(self) -> None:
+        """Asks for nothing more."""
+        self._pending.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
     def hears(self, participant: rtc.RemoteParticipant) -> bool:
         """Whether this participant is listened to."""
         if self._settings.participant:
@@ -96,8 +111,7 @@ class Participants:
         self._speaking.discard(participant.identity)
         self._told.discard(participant.sid)
         for publication in participant.track_publications.values():
-            self._told.discard(publication.sid)
-            self._audio.remove(publication.sid)
+            self._forget(publication.sid)
         reason = participant.disconnect_reason
         name = "" if reason is None else rtc.DisconnectReason.Name(reason).lower()
         self._say(participant, "left", {"reason": name})
@@ -130,18 +144,41 @@ class Participants:
         self._told.add(publication.sid)
         self._say(participant, "track_published", _track_facts(publication))
         if publication.kind == rtc.TrackKind.KIND_AUDIO and self.hears(participant):
-            publication.set_subscribed(True)
+            self._pending[publication.sid] = publication
+            self._subscribe(publication.sid, again=False)
+
+    def _subscribe(self, sid: str, again: bool = True) -> None:
+        """Asks for a track until it comes: the SDK loses a request that falls into its own reconnecting."""
+        self._timer(sid, None)
+        publication = self._pending.get(sid)
+        if publication is None:
+            return
+        if publication.track is not None:
+            del self._pending[sid]
+            return
+        if again:
+            publication.set_subscribed(False)
+        publication.set_subscribed(True)
+        self._timer(sid, self._loop.call_later(_ASK_AGAIN, self._subscribe, sid))
+
+    def _timer(self, sid: str, timer: asyncio.TimerHandle | None) -> None:
+        old = self._timers.pop(sid, None)
+        if old is not None:
+            old.cancel()
+        if timer is not None:
+            self._timers[sid] = timer
 
     def _on_unpublished(
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
-        self._told.discard(publication.sid)
-        self._audio.remove(publication.sid)
+        self._forget(publication.sid)
         self._say(participant, "track_unpublished", _track_facts(publication))
 
     def _on_subscribed(
         self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
+        self._pending.pop(publication.sid, None)
+        self._timer(publication.sid, None)
         if publication.kind == rtc.TrackKind.KIND_AUDIO and self.hears(participant):
             self._audio.add(publication.sid, track, participant.identity, recorded=announced(publication))
 
@@ -149,6 +186,7 @@ class Participants:
         self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
         self._audio.remove(publication.sid)
+        router().release(track)
 
     def _on_muted(self, participant: rtc.Participant, publication: rtc.TrackPublication) -> None:
         self._say(participant, "muted", _track_facts(publication))
@@ -156,13 +194,19 @@ class Participants:
     def _on_unmuted(self, participant: rtc.Participant, publication: rtc.TrackPublication) -> None:
         self._say(participant, "unmuted", _track_facts(publication))
 
+    def _forget(self, sid: str) -> None:
+        self._told.discard(sid)
+        self._pending.pop(sid, None)
+        self._timer(sid, None)
+        self._audio.remove(sid)
+
     # --- data -----------------------------------------------------------------------------------------------
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
         topic = packet.topic or ""
         if topic.startswith(_SILENT_TOPICS):
             return
-        now = self._now()
+        now = self._loop.time()
         if now - self._second >= 1.0:
             self._second, self._data = now, 0
         self._data += 1

@@ -110,6 +110,11 @@ class Router:
         task: asyncio.Task[None] = room._task  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
         task.add_done_callback(lambda _: self._rooms.pop(number, None))
 
+    @staticmethod
+    def release(track: rtc.Track) -> None:
+        """A track was unsubscribed: the SDK's native side drops its handle, and fails if Python does so too."""
+        track._ffi_handle.mark_consumed()  # pyright: ignore[reportPrivateUsage]
+
     def capture(
         self,
         source: rtc.AudioSource,

@@ -40,6 +40,7 @@ class Voice:
         self._channels = channels
         self._source: rtc.AudioSource | None = None
         self._publication: rtc.LocalTrackPublication | None = None
+        self._room: rtc.Room | None = None
         self._waited = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sending = asyncio.Lock()
@@ -68,12 +69,12 @@ class Voice:
             raise ConnectError(
                 "livekit_publish",
                 "connection_failed",
-                f"livekit: the agent's track could not be published: {error or 'no answer'}; "
+                f"livekit: the agent's track could not be published: {str(error) or 'no answer'}; "
                 "check that the token grants canPublish",
             ) from error
-        self._source = source
+        self._source, self._room = source, room
 
-    async def send(self, room: rtc.Room, frame: AudioFrame) -> None:
+    async def send(self, frame: AudioFrame) -> None:
         """Queues a frame; waits while 100 ms are queued.
 
         Raises:
@@ -91,7 +92,7 @@ class Voice:
             return
         if not self._waited:
             self._waited = True
-            await self._first_listener(room, publication)
+            await self._first_listener(publication)
         # Two frames at a time inside the SDK might change places.
         async with self._sending:
             await self._taken()
@@ -107,7 +108,7 @@ class Voice:
 
     async def close(self) -> None:
         """Ends the source; the track goes with the room."""
-        source, self._source, self._publication = self._source, None, None
+        source, self._source, self._publication, self._room = self._source, None, None, None
         if source is not None:
             source.clear_queue()
             await source.aclose()
@@ -144,8 +145,8 @@ class Voice:
         if self._wanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._free.set)
 
-    async def _first_listener(self, room: rtc.Room, publication: rtc.LocalTrackPublication) -> None:
-        if not room.remote_participants:
+    async def _first_listener(self, publication: rtc.LocalTrackPublication) -> None:
+        if self._room is None or not self._room.remote_participants:
             return
         try:
             async with asyncio.timeout(_FIRST_LISTENER):
