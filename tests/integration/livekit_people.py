@@ -31,7 +31,7 @@ def transport(
     return LiveKitTransport(config, features)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Waits for a true value and returns it."""
     async with asyncio.timeout(seconds):
         while not (found := condition()):
