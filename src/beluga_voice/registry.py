@@ -40,6 +40,7 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "tts": {"hibari": f"{_P}.tts.hibari:create"},
     "llm": {"openai": f"{_P}.llm.openai:create"},
     "s2s": {
+        "openai_realtime": f"{_P}.s2s.openai_realtime:create",
         "scripted": "beluga_voice.testing.scripted_realtime:create",
     },
     "vad": {"energy": f"{_P}.vad.energy:create", "silero": f"{_P}.vad.silero:create"},

@@ -153,6 +153,7 @@ class ScriptedStream:
         results: tool results by call id.
         instructions: the latest.
         tools: names of the latest.
+        silence: seconds after which it thinks the user has finished.
     """
 
     model: ScriptedModel
@@ -168,8 +169,10 @@ class ScriptedStream:
     instructions: str = ""
     tools: list[str] = field(default_factory=list[str])
     closed: bool = False
+    silence: float = 0.0
 
     def __post_init__(self) -> None:
+        self.silence = self.model.settings.silence
         self.instructions = self.setup.instructions
         self.tools = [tool.name for tool in self.setup.tools]
         self._events: Channel[s2s.S2SEvent | BackendError] = Channel(1 << 16)
@@ -205,7 +208,7 @@ class ScriptedStream:
                 self._cut()
             if self.model.capabilities.voice_events:
                 self._tell(s2s.InputSpeechStarted())
-        elif self._speaking and self._silent >= self.model.settings.silence - 1e-6:
+        elif self._speaking and self._silent >= self.silence - 1e-6:
             self._speaking = False
             if self.model.capabilities.voice_events:
                 self._tell(s2s.InputSpeechEnded())
