@@ -59,6 +59,7 @@ class RealtimeProtocol:
         self._swallow: set[str] = set()
         self._dropped: set[str] = set()
         self._waiting: deque[dict[str, Any]] = deque()
+        self._asked: dict[str, Any] = {}
         self._tags = 0
         self._made: dict[str, int] = {}
         self._words: dict[str, str] = {}
@@ -189,9 +190,9 @@ class RealtimeProtocol:
 
     def _create(self) -> None:
         if self._waiting and not self._active and not self._creating:
-            asked = self._waiting.popleft()
-            self._creating = str(asked["event_id"])
-            self.out.append(asked)
+            self._asked = self._waiting.popleft()
+            self._creating = str(self._asked["event_id"])
+            self.out.append(self._asked)
 
     def _forget(self) -> None:
         """What was asked for and has not begun is not wanted any more."""
@@ -279,7 +280,7 @@ class RealtimeProtocol:
             return []
         if code == "conversation_already_has_active_response":
             # One that the server began by itself was faster; ours follows it.
-            self.respond()
+            self._waiting.appendleft(self._asked)
             return []
         self._create()
         return [ResponseStarted(asked), ResponseEnded(asked, "failed", f"{code}: {message}")]
