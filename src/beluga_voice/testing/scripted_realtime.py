@@ -189,6 +189,11 @@ class ScriptedStream:
 
     def push(self, pcm: bytes) -> None:
         """Hears the user."""
+        frame = self.model.capabilities.input_sample_rate // 50 * 2
+        for at in range(0, len(pcm), frame):
+            self._hear(pcm[at : at + frame])
+
+    def _hear(self, pcm: bytes) -> None:
         if self.closed or self._frozen:
             return
         seconds = len(pcm) / (2 * self.model.capabilities.input_sample_rate)
