@@ -41,6 +41,8 @@ def every_input(machine: TurnMachine, now: float) -> list[inp.Input]:
         inp.SpeechEnded(now - 0.1),
         inp.SpeechPaused(now - 0.05),
         inp.SpeechResumed(now - 0.03),
+        inp.SpeechSuspected(now - 0.03),
+        inp.SpeechDismissed(now),
         inp.TurnProbability(0.9),
         inp.TypedText("hello there"),
         inp.TypedText(""),
@@ -119,9 +121,10 @@ def check(machine: TurnMachine) -> None:
     assert c.turn_open == (machine.state in (State.USER_SPEAKING, State.DECIDING, State.INTERRUPTED)) or (
         machine.state is State.DRAINING
     )
+    assert not c.suspected or (machine.state is State.SPEAKING and c.candidate is None)
     if machine.state in (State.THINKING, State.SPEAKING):
         assert (c.candidate is not None) >= c.voiced, "a voice over the agent is a candidate"
-        held = c.candidate is not None and (c.candidate.held or c.candidate.ducked)
+        held = c.suspected or (c.candidate is not None and (c.candidate.held or c.candidate.ducked))
         assert "candidate" in c.timers or not held, "a voice is not lowered for ever"
     elif machine.state is not State.DRAINING:
         assert c.candidate is None
@@ -136,7 +139,7 @@ def shape(machine: TurnMachine) -> tuple[Any, ...]:
         c.asked > c.answered, bool(c.typed), bool(c.reply), c.acted, c.audible, c.interruptible, c.continuable,
         c.reply_ended, c.reply_turn > 0, len(c.says) > 0, c.away_told, c.now - c.committed_at > 1.5,
         c.candidate and (c.candidate.ducked, c.candidate.held, c.candidate.ended_at is not None),
-        c.guess > 0, c.guesses, c.quiet and c.state is State.USER_SPEAKING and machine.settings.max_guesses > 0,
+        c.guess > 0, c.guesses, c.suspected, c.quiet and c.state is State.USER_SPEAKING and machine.settings.max_guesses > 0,
         c.interrupted and c.interrupted.ended_at is not None, tuple(sorted(c.timers)),
     )  # fmt: skip
 

@@ -106,6 +106,7 @@ class Conversation:
         acted: it has run a tool.
         audible: some of it was heard.
         reply_ended: nothing more of it is being made.
+        suspected: it is lowered for what may be the beginning of a voice.
         candidate: speech over it.
         interrupted: the candidate that cut it, until settled.
         says: texts that wait for silence, each with whether it may be interrupted.
@@ -149,6 +150,7 @@ class Conversation:
     acted: bool = False
     audible: bool = False
     reply_ended: bool = False
+    suspected: bool = False
     candidate: Candidate | None = None
     interrupted: Candidate | None = None
     says: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])

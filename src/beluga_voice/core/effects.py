@@ -45,6 +45,8 @@ class Effects:
         if state not in (State.USER_SPEAKING, State.DECIDING):
             self._abandon_guess()
             c.guesses = 0
+        if state is not State.SPEAKING:
+            c.suspected = False
         timers, c.timers = c.timers, {}
         if state is State.SPEAKING:
             c.timers = {name: timers[name] for name in ("reply", "candidate") if name in timers}

@@ -21,10 +21,12 @@ __all__ = [
     "ReplyEnded",
     "ReplyFailed",
     "SayRequested",
+    "SpeechDismissed",
     "SpeechEnded",
     "SpeechPaused",
     "SpeechResumed",
     "SpeechStarted",
+    "SpeechSuspected",
     "Stop",
     "ToolStarted",
     "TurnProbability",
@@ -58,6 +60,20 @@ class SpeechPaused:
 @dataclass(frozen=True, slots=True)
 class SpeechResumed:
     """… and hears it again at ``at``, before the silence was long enough for `SpeechEnded`."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSuspected:
+    """The VAD heard what may be the beginning of a voice at ``at``; `SpeechStarted` or `SpeechDismissed` follows."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechDismissed:
+    """What was suspected was no voice; known at ``at``."""
 
     at: float
 
@@ -164,6 +180,8 @@ Input = (
     | SpeechEnded
     | SpeechPaused
     | SpeechResumed
+    | SpeechSuspected
+    | SpeechDismissed
     | PartialText
     | FinalText
     | TurnProbability
@@ -180,9 +198,9 @@ Input = (
 )
 
 INPUTS: tuple[type[Input], ...] = (
-    SpeechStarted, SpeechEnded, SpeechPaused, SpeechResumed, PartialText, FinalText, TurnProbability, TypedText,
-    SayRequested, ToolStarted, PlayoutStarted, PlayoutProgress, ReplyEnded, ReplyFailed, PlayoutFinished,
-    PlayoutStopped, Stop,
+    SpeechStarted, SpeechEnded, SpeechPaused, SpeechResumed, SpeechSuspected, SpeechDismissed, PartialText, FinalText,
+    TurnProbability, TypedText, SayRequested, ToolStarted, PlayoutStarted, PlayoutProgress, ReplyEnded, ReplyFailed,
+    PlayoutFinished, PlayoutStopped, Stop,
 )  # fmt: skip
 
 _BY_NAME = {cls.__name__: cls for cls in INPUTS}

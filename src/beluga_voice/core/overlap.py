@@ -1,6 +1,6 @@
 """Speech over the agent's voice: the part of the turn machine that decides whether it is an interruption.
 
-Such speech is first a *candidate*: the voice is ducked after ``duck_after``, held after ``hold_after``, and then
+Such speech is first a *candidate*: the voice is ducked (`beluga_voice.core.ducking`), held after ``hold_after``, and then
 either cut (words, or length) or given back with nothing lost (a back-channel, a cough). While the agent only thinks,
 speech holds the reply back at once; if it is more of the same turn, the turn is taken back and continued.
 
@@ -14,8 +14,8 @@ from typing import Any
 from beluga_voice.core import commands as cmd
 from beluga_voice.core import inputs as inp
 from beluga_voice.core.conversation import Candidate, State
+from beluga_voice.core.ducking import Ducking
 from beluga_voice.core.interruption import Verdict, judge, length_limit
-from beluga_voice.core.user_turn import UserTurn
 from beluga_voice.core.words import content_words
 
 __all__ = ["Overlap"]
@@ -25,7 +25,7 @@ SETTLE_TIMEOUT = 1.0
 _LOOK_AGAIN = 0.05
 
 
-class Overlap(UserTurn):
+class Overlap(Ducking):
     """Handlers for speech over a reply, and for a reply's end, which such speech may follow."""
 
     def _may_cut(self, candidate: Candidate) -> bool:
@@ -49,7 +49,7 @@ class Overlap(UserTurn):
         c = self.c
         self._note_voice(event)
         if c.candidate is None:
-            c.candidate = Candidate(onset=event.at, since=event.at)
+            c.candidate = self._candidate_at(event.at)
         c.candidate.voice_begins(event.at)
         self._press(c.candidate)
 
@@ -111,8 +111,8 @@ class Overlap(UserTurn):
     def _candidate_timer(self, _: None) -> None:
         candidate = self.c.candidate
         if candidate is None:
-            return
-        if candidate.ended_at is None:
+            self._voice_dismissed(None)
+        elif candidate.ended_at is None:
             self._press(candidate)
         elif self._may_cut(candidate):
             self._weigh(candidate, final=True)  # the recogniser had its time
@@ -144,17 +144,6 @@ class Overlap(UserTurn):
         if text:
             self._active()
         c.drop_words()
-
-    def _give_back(self, candidate: Candidate) -> None:
-        """Ends ducking and holding; the reply's deadline moves by as long as it was held."""
-        c = self.c
-        if not (candidate.ducked or candidate.held):
-            return
-        self._emit(cmd.Resume(c.reply))
-        if candidate.held_at is not None and "reply" in c.timers:
-            c.timers["reply"] += c.now - candidate.held_at
-        candidate.ducked, candidate.held_at = False, None
-        c.timers.pop("candidate", None)
 
     # --- the cut --------------------------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ class TurnSettings:
         thinking_timeout: from the decision to the agent's first audio, before the reply is given up.
         reply_gap_timeout: silence inside a reply (the agent or the voice stalled) before it is given up.
         allow_interruptions: False lets every reply be heard to its end.
-        duck_after: user speech over the agent for this long lowers its voice.
+        duck_after: user speech over the agent for this long lowers its voice; 0 lowers it at the first sign of a
+            voice, one window of the VAD, and gives it back with the next if it was none.
         hold_after: … and for this long holds it (silence, nothing lost yet).
         interrupt_after: … and for this long is an interruption even with fewer words than the next asks for; without
             a word, or with back-channels only, it takes 2.5 times as long.
@@ -46,7 +47,7 @@ class TurnSettings:
     thinking_timeout: float = 30.0
     reply_gap_timeout: float = 15.0
     allow_interruptions: bool = True
-    duck_after: float = 0.05
+    duck_after: float = 0.0
     hold_after: float = 0.15
     interrupt_after: float = 0.7
     min_interruption_words: int = 1

@@ -99,6 +99,8 @@ TABLE: Mapping[State, Mapping[str, Rule]] = {
         "FinalText": _to("_candidate_words", _S, _I),
         "TypedText": _to("_typed_over", _S, _T),
         "SayRequested": _to("_say_later", _S),
+        "SpeechSuspected": _to("_voice_suspected", _S),
+        "SpeechDismissed": _to("_voice_dismissed", _S),
         "ToolStarted": _to("_tool_started", _S),
         "PlayoutProgress": _to("_progress", _S),
         "ReplyEnded": _to("_reply_ended", _S, _L, _U, _D, _T),

@@ -107,6 +107,7 @@ class TurnMachine(Overlap):
         if not event.graceful or not (c.reply or c.says):
             self._stop_now(event)
             return
+        self._voice_dismissed(None)
         if c.candidate is not None:
             self._give_back(c.candidate)
             c.candidate = None

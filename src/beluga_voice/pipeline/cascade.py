@@ -11,6 +11,7 @@ from typing import Any
 from beluga_voice import events as ev
 from beluga_voice.core import commands as cmd
 from beluga_voice.core import inputs as inp
+from beluga_voice.core.conversation import State
 from beluga_voice.core.turn import TurnMachine
 from beluga_voice.core.voices import plain, rendered, utterances
 from beluga_voice.errors import BackendError, PipelineError
@@ -158,6 +159,11 @@ class Cascade:
 
     def heard(self, event: inp.Input, now: float) -> None:
         """The ears tell what they hear."""
+        if (
+            isinstance(event, inp.SpeechSuspected | inp.SpeechDismissed)
+            and self.turns.state is not State.SPEAKING
+        ):
+            return  # there is no voice to lower
         if isinstance(event, inp.FinalText):
             self._times.final(self._timeline.now())
         self.tell(event, now)

@@ -19,8 +19,10 @@ __all__ = ["Mouth", "MouthEvents"]
 log = logging.getLogger(__name__)
 
 FRAME_SECONDS = 0.02
-# Frames are sent this far ahead of real time: enough for a busy loop, little enough to cut within it.
+# Frames are sent this far ahead of real time: enough for a busy loop, little enough to cut within it. A sink may say
+# that it takes less; when the loop is found busy, it is this for a while all the same.
 LEAD_SECONDS = 0.04
+_BUSY_FOR = 5.0
 # Speech waiting to be sent; synthesis of the next sentence waits while there is more.
 MAX_QUEUED_SECONDS = 4.0
 DUCKED = 0.15
@@ -64,7 +66,7 @@ class Mouth:
         self._rate = sample_rate
         self._events = events
         self._frame_bytes = int(sample_rate * FRAME_SECONDS) * 2
-        self._gain = Gain(ramp_samples=max(1, sample_rate // 100))
+        self._gain = Gain(ramp_samples=max(1, sample_rate // 200))
         self._frames: deque[bytes] = deque()
         self._tail = bytearray()
         self._wake = asyncio.Event()
@@ -72,6 +74,8 @@ class Mouth:
         self._room.set()
         self._clears: set[asyncio.Task[None]] = set()
         self._next_at = 0.0
+        self._lead = self._least_lead = min(sink.output_lead, LEAD_SECONDS)
+        self._busy_until = 0.0
         self._progress_at = self._words_at = 0.0
         self._held = False
         self.reply = 0
@@ -132,17 +136,17 @@ class Mouth:
         self._wake.set()
         return bool(self._frames) or self._sent > 0
 
-    # --- control: takes effect with the next frame, at most `LEAD_SECONDS` later ----------------------------
+    # --- control: takes effect with the next frame, which sounds at most `LEAD_SECONDS` and a frame later ----------------------------
 
     def duck(self) -> None:
-        """Lowers the voice within 10 ms."""
+        """Lowers the voice within 5 ms."""
         self._gain.set(DUCKED)
 
     def hold(self) -> None:
         """Stops sending; nothing is lost."""
         if not self._held:
             self._held = True
-            self.silent_since = self._timeline.now() + LEAD_SECONDS + self._sink.output_delay
+            self.silent_since = max(self._timeline.now(), self._next_at) + self._sink.output_delay
 
     def resume(self) -> None:
         """Goes on where it was held, at full voice."""
@@ -187,11 +191,20 @@ class Mouth:
                 await self._wake.wait()
                 continue
             now = self._timeline.now()
-            if self._next_at - LEAD_SECONDS > now:
-                await asyncio.sleep(self._next_at - LEAD_SECONDS - now)
+            if self._next_at - self._lead > now:
+                due = self._next_at - self._lead
+                await asyncio.sleep(due - now)
+                self._pace(self._timeline.now(), due)
                 continue
             self._next_at = max(self._next_at, now)
             await self._send(self._frames.popleft())
+
+    def _pace(self, now: float, due: float) -> None:
+        """Sends further ahead while the loop wakes late."""
+        if now - due > self._least_lead / 2:
+            self._lead, self._busy_until = LEAD_SECONDS, now + _BUSY_FOR
+        elif now > self._busy_until:
+            self._lead = self._least_lead
 
     async def _send(self, pcm: bytes) -> None:
         reply = self.reply

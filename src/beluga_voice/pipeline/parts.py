@@ -89,6 +89,11 @@ class Sink(Protocol):
         """Seconds from `send` to the user's ear."""
         ...
 
+    @property
+    def output_lead(self) -> float:
+        """Seconds of audio it needs ahead, beside the frame that is sent, so that no gap is heard."""
+        ...
+
     async def send(self, frame: AudioFrame) -> None:
         """Takes one frame; may wait."""
         ...

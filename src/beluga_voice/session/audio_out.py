@@ -13,6 +13,8 @@ __all__ = ["Clips", "ReceiveQueue", "TransportSink"]
 
 # receive_audio keeps this much for a reader that is late (frames of 20 ms), then drops the oldest.
 RECEIVE_FRAMES = 500
+# For transports that do not say how much they need ahead.
+DEFAULT_LEAD = 0.04
 # A clip ends when no more audio came for this long.
 _CLIP_GAP = 0.3
 _MARK = "\ufffc"  # OBJECT REPLACEMENT CHARACTER stands for audio among text
@@ -29,6 +31,11 @@ class TransportSink:
         """Seconds from `send` to the user's ear."""
         return self._transport.output_delay
 
+    @property
+    def output_lead(self) -> float:
+        """Seconds of audio it needs ahead."""
+        return getattr(self._transport, "output_lead", DEFAULT_LEAD)
+
     async def send(self, frame: AudioFrame) -> None:
         """Sends one frame."""
         await self._transport.send(frame)
@@ -42,6 +49,7 @@ class ReceiveQueue:
     """Agent audio to whoever reads ``receive_audio``; bounded, the oldest is dropped."""
 
     output_delay = 0.0
+    output_lead = 0.02
 
     def __init__(self) -> None:
         self._frames: Channel[AudioFrame] = Channel(RECEIVE_FRAMES, "drop_oldest")

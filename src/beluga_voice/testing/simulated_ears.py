@@ -24,7 +24,7 @@ class SimulatedEars:
     def __init__(self, world: World) -> None:
         self._w = world
         self._voices = 0
-        self._voiced = self._paused = False
+        self._voiced = self._paused = self._suspected = False
         self._segment = 0
         self._open = False
         self._words: list[str] = []
@@ -36,7 +36,12 @@ class SimulatedEars:
         w, rng = self._w, self._w.rng
         if w.fault("deaf", 0.1):
             return
-        w.at(start + rng.uniform(0.05, 0.12), self._onset)
+        noticed = start + rng.uniform(0.05, 0.12)
+        w.at(noticed, self._onset)
+        if rng.random() < 0.7:
+            w.at(noticed - 0.03, self._suspect)
+            if w.fault("suspicion_dismissed", 0.5):
+                w.at(noticed - rng.uniform(0.0, 0.03), self._dismiss)
         quiet = end + rng.uniform(0.05, 0.12)
         w.at(quiet, self._pause)
         w.at(max(quiet, end + rng.uniform(0.16, 0.25)), self._offset)
@@ -45,11 +50,26 @@ class SimulatedEars:
             w.at(dip, self._pause)
             w.at(dip + rng.uniform(0.03, 0.15), self._resume)
 
+    def rustle(self) -> None:
+        """A sound that the detector takes for a voice for an instant."""
+        self._suspect()
+        self._w.at(self._w.rng.uniform(0.03, 0.1), self._dismiss)
+
+    def _suspect(self) -> None:
+        if not self._voiced and not self._suspected:
+            self._suspected = True
+            self._w.tell(inp.SpeechSuspected(max(0.0, self._w.now - 0.03)))
+
+    def _dismiss(self) -> None:
+        if self._suspected:
+            self._suspected = False
+            self._w.tell(inp.SpeechDismissed(self._w.now))
+
     def _onset(self) -> None:
         self._voices += 1
         if not self._voiced:
             self._voiced = self._open = True
-            self._paused = False
+            self._paused = self._suspected = False
             self._w.tell(inp.SpeechStarted(max(0.0, self._w.now - 0.08)))
 
     def _pause(self) -> None:

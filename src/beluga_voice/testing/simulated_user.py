@@ -109,6 +109,8 @@ class SimulatedUser:
             self._later(rng.uniform(0.1, 4.0), rng.choice(_MURMURS))
         elif choice < 0.55:
             w.at(rng.uniform(0.1, 4.0), self._noise)
+        elif choice < 0.65:
+            w.at(rng.uniform(0.1, 4.0), w.ears.rustle)
 
     def on_last_words(self, left: float) -> None:
         """The agent comes to its end in ``left`` seconds."""

@@ -215,7 +215,7 @@ def _draw_settings(rng: random.Random, *, faults: bool) -> TurnSettings:
         max_turn=rng.choice((3.0, 6.0, 60.0)) if unusual else 60.0,
         merge_window=rng.choice((0.0, 1.5, 4.0)) if unusual else 1.5,
         max_guesses=rng.choice((0, 1, 4)),
-        duck_after=rng.choice((0.0, 0.1, 0.3)) if unusual else 0.05,
+        duck_after=rng.choice((0.0, 0.1, 0.3)) if unusual else 0.0,
         hold_after=rng.choice((0.0, 0.15, 0.5)) if unusual else 0.15,
     )
 

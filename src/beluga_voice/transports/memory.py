@@ -30,6 +30,7 @@ class MemoryTransport:
         self.sample_rate = config.sample_rate
         self.output_sample_rate = config.sample_rate
         self.output_delay = 0.0
+        self.output_lead = 0.02
         self.sent: deque[AudioFrame] = deque(maxlen=_FRAMES)
         self.events: deque[Mapping[str, Any]] = deque(maxlen=_EVENTS)
         self.clears = 0

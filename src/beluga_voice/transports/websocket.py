@@ -52,6 +52,7 @@ class WebSocketServerTransport:
     """
 
     output_sample_rate = 24_000
+    output_lead = 0.02  # the client has a buffer of its own
 
     def __init__(
         self,
