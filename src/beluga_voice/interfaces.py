@@ -371,8 +371,8 @@ class Transport(Protocol):
         output_sample_rate: what `send` takes, in Hz.
         output_delay: from `send` to the user's ear in seconds, as far as the transport knows (jitter buffer).
 
-    One whose peer buffers what comes, so that it needs little ahead, may have ``output_lead``: how much beside the frame
-    that is sent, in seconds. It is 0.04 where none is told; less makes barge-in quicker.
+    One whose peer buffers what comes, so that it needs little ahead, may have ``output_lead``: how much beside the
+    frame that is sent, in seconds. It is 0.04 where none is told; less makes barge-in quicker.
     """
 
     output_sample_rate: int

@@ -139,7 +139,8 @@ def shape(machine: TurnMachine) -> tuple[Any, ...]:
         c.asked > c.answered, bool(c.typed), bool(c.reply), c.acted, c.audible, c.interruptible, c.continuable,
         c.reply_ended, c.reply_turn > 0, len(c.says) > 0, c.away_told, c.now - c.committed_at > 1.5,
         c.candidate and (c.candidate.ducked, c.candidate.held, c.candidate.ended_at is not None),
-        c.guess > 0, c.guesses, c.suspected, c.quiet and c.state is State.USER_SPEAKING and machine.settings.max_guesses > 0,
+        c.guess > 0, c.guesses, c.suspected,
+        c.quiet and c.state is State.USER_SPEAKING and machine.settings.max_guesses > 0,
         c.interrupted and c.interrupted.ended_at is not None, tuple(sorted(c.timers)),
     )  # fmt: skip
 

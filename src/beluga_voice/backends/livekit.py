@@ -95,7 +95,9 @@ class LiveKitBackend(Backend):
 
     def __init__(self, config: Config) -> None:
         self.settings = SettingsModel(**config.provider_config)
-        registry_for("transport").factory("livekit")  # says now, not at the first call, if the extra is missing
+        registry_for("transport").factory(
+            "livekit"
+        )  # says now, not at the first call, if the extra is missing
         self._api: LiveKitApi | None = None
         super().__init__("livekit", config, CAPABILITIES)
 

@@ -1,8 +1,8 @@
 """Speech over the agent's voice: the part of the turn machine that decides whether it is an interruption.
 
-Such speech is first a *candidate*: the voice is ducked (`beluga_voice.core.ducking`), held after ``hold_after``, and then
-either cut (words, or length) or given back with nothing lost (a back-channel, a cough). While the agent only thinks,
-speech holds the reply back at once; if it is more of the same turn, the turn is taken back and continued.
+Such speech is first a *candidate*: the voice is ducked (`beluga_voice.core.ducking`), held after ``hold_after``, and
+then either cut (words, or length) or given back with nothing lost (a back-channel, a cough). While the agent only
+thinks, speech holds the reply back at once; if it is more of the same turn, the turn is taken back and continued.
 
 Where a reply must be heard, a candidate waits for its end and is then an ordinary turn.
 """

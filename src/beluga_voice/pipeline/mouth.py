@@ -136,7 +136,7 @@ class Mouth:
         self._wake.set()
         return bool(self._frames) or self._sent > 0
 
-    # --- control: takes effect with the next frame, which sounds at most `LEAD_SECONDS` and a frame later ----------------------------
+    # --- control: takes effect with the next frame, which sounds after those sent ahead ---------------------
 
     def duck(self) -> None:
         """Lowers the voice within 5 ms."""
