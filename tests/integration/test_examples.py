@@ -17,7 +17,7 @@ PRINTS = {
     "03_your_own_server.py": ["answered over voice/ws"],
 }
 # Examples that need somebody to talk to have a test of their own.
-ELSEWHERE = {"04_livekit_room.py"}
+ELSEWHERE = {"04_livekit_room.py", "05_livekit_worker.py"}
 
 
 def run(code: str | Path, cwd: Path) -> str:

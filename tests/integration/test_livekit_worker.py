@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from livekit import api
 from livekit.protocol.agent import JobStatus
-from worker_helpers import Rooms, eventually, log_of
+from worker_helpers import Rooms, eventually, logged
 
 import beluga_voice as bv
 from beluga_voice.testing.livekit_server import LiveKitServer
+from beluga_voice.worker import local
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ async def test_every_new_room_gets_a_job(livekit_server: LiveKitServer, rooms: R
         desk.done.set()
         await eventually(lambda: worker.status["finished"] == 1)
         assert worker.status["slots"]["used"] == 0
-    assert "JS_SUCCESS" in await log_of(tmp_path, "job ended")
+    await logged(tmp_path, "job ended", "JS_SUCCESS")
 
 
 async def test_explicit_dispatch_by_api(livekit_server: LiveKitServer, rooms: Rooms) -> None:
@@ -190,9 +191,8 @@ async def test_a_bad_entry_point_takes_only_its_own_job(
         stubborn = False
         for task in [t for t in asyncio.all_tasks() if t.get_name().endswith(":entrypoint")]:
             task.cancel()
-    told = await log_of(tmp_path, "job ended")
-    assert "ValueError: out of cheese" in told
-    assert "called sys.exit()" in told
+    await logged(tmp_path, "job ended", "JS_FAILED", "ValueError: out of cheese")
+    await logged(tmp_path, "job ended", "JS_FAILED", "called sys.exit()")
 
 
 async def test_shutdown_runs_the_hooks(livekit_server: LiveKitServer, rooms: Rooms) -> None:
@@ -225,6 +225,21 @@ async def test_a_deleted_dispatch_ends_its_job(livekit_server: LiveKitServer, ro
         await desk.has(1)
         await rooms.api.agent_dispatch.delete_dispatch(dispatch.id, "r")
         await eventually(lambda: worker.status["finished"] == 1)
+
+
+async def test_a_job_that_only_waits_ends_with_its_room(
+    livekit_server: LiveKitServer, rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "PERIOD", 0.2)
+    desk = Desk()
+    async with at_work(livekit_server, desk) as worker:
+        await rooms.create("kept")
+        await rooms.create("deleted")
+        await desk.has(2)
+        await rooms.delete("deleted")
+        await eventually(lambda: [j["room"] for j in worker.status["jobs"]] == ["kept"])
+        await asyncio.sleep(0.6)
+        assert len(worker.status["jobs"]) == 1
 
 
 async def test_the_server_is_killed_and_comes_back(livekit_server: LiveKitServer, rooms: Rooms) -> None:
@@ -327,7 +342,7 @@ async def test_a_drain_has_a_deadline(livekit_server: LiveKitServer, rooms: Room
         await rooms.create("r")
         await desk.has(1)
         assert not await worker.drain(0.2)
-    assert "the worker was stopped" in await log_of(tmp_path, "job ended")
+    await logged(tmp_path, "job ended", "the worker was stopped")
 
 
 async def test_a_job_can_be_simulated(livekit_server: LiveKitServer) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from worker_entries import by_name
-from worker_helpers import Rooms, eventually, log_of
+from worker_helpers import Rooms, eventually, logged
 
 import beluga_voice as bv
 from beluga_voice.testing.livekit_server import LiveKitServer
@@ -94,7 +94,7 @@ async def test_stop_does_not_wait_for_a_stuck_process(
 ) -> None:
     async with at_work(livekit_server, unresponsive_after=600.0):
         await rooms.create("block")
-        await log_of(tmp_path, "assigned job")
+        await logged(tmp_path, "assigned job")
         await asyncio.sleep(0.3)
 
 
@@ -233,7 +233,7 @@ async def test_processes_end_when_their_supervisor_is_killed(
         await worker.until("registered as")
         worker.process.kill()
         await worker.end()
-        await log_of(tmp_path, "last worker deregistered")
+        await logged(tmp_path, "last worker deregistered")
         assert sum("supervisor is gone" in line["message"] for line in worker.lines) == 2
 
 

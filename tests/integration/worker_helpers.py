@@ -22,16 +22,17 @@ async def eventually(condition: Callable[[], Any], timeout: float = 20.0) -> Non
         await asyncio.sleep(0.02)
 
 
-async def log_of(folder: Path, text: str) -> str:
-    """Lines of the server's log (of the fixture ``livekit_server``) that hold ``text``, once there is one."""
+async def logged(folder: Path, *texts: str) -> str:
+    """A line of the server's log (of the fixture ``livekit_server``) that holds all ``texts``, once there is one."""
     lines: list[str] = []
 
     def found() -> bool:
-        lines[:] = [line for line in (folder / "livekit.log").read_text().splitlines() if text in line]
+        log = (folder / "livekit.log").read_text().splitlines()
+        lines[:] = [line for line in log if all(text in line for text in texts)]
         return bool(lines)
 
     await eventually(found)
-    return "\n".join(lines)
+    return lines[0]
 
 
 class Rooms:

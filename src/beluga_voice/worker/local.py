@@ -20,6 +20,7 @@ from beluga_voice.worker.connection import Connection
 from beluga_voice.worker.jobs import Answer, Job, JobRequest, Outcome
 from beluga_voice.worker.load import LoadMeter
 from beluga_voice.worker.registration import Phase, Registration
+from beluga_voice.worker.room_watch import PERIOD, RoomWatch
 from beluga_voice.worker.running import Entrypoint, RunningJob
 from beluga_voice.worker.settings import OnRequest, WorkerSettings
 
@@ -62,7 +63,8 @@ class LocalWorker:
         self._asking: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._meter = LoadMeter(lambda load: self._feed(m.Measured(load)))
-        self._meter_task: asyncio.Task[None] | None = None
+        self._watch = RoomWatch(lambda: self.api, lambda: [job for job, _ in self._jobs.values()], PERIOD)
+        self._helpers: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
@@ -128,7 +130,8 @@ class LocalWorker:
             if self._started:
                 return
             self._started = True
-            self._meter_task = asyncio.create_task(self._meter.run(), name="worker:load")
+            self._spawn(self._helpers, self._meter.run(), "worker:load")
+            self._spawn(self._helpers, self._watch.run(), "worker:rooms")
             self._feed(m.Start())
             if self._settings.preload:
                 # A thread that imports takes the interpreter from the loop; a quick server has answered by then.
@@ -191,7 +194,7 @@ class LocalWorker:
         if self._connection is not None:
             await self._connection.close()
         self._feed(m.Close())
-        helpers = [*self._asking, *self._closing, *([self._meter_task] if self._meter_task else [])]
+        helpers = [*self._asking, *self._closing, *self._helpers]
         for task in helpers:
             task.cancel()
         if helpers:

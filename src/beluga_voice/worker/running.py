@@ -72,6 +72,11 @@ class RunningJob:
         self.context = JobContext(assigned, home, self._sessions, self._hooks, self.end)
         self.started_at = asyncio.get_running_loop().time()
 
+    @property
+    def idle(self) -> bool:
+        """Whether it has no open session."""
+        return not self._sessions.open
+
     def end(self, reason: str, *, error: str = "") -> None:
         """Begins to end the job; the first call's reason counts."""
         if self._ending is None:
