@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from beluga_voice import __version__
@@ -16,9 +15,11 @@ from beluga_voice.errors import BackendError, ConnectError, PipelineError
 from beluga_voice.livekit.tokens import ApiKey, agent_token
 from beluga_voice.worker import messages as m
 from beluga_voice.worker import wire
+from beluga_voice.worker.backend_loader import BackendLoader
 from beluga_voice.worker.connection import Connection
-from beluga_voice.worker.jobs import Answer, Job, JobRequest, Outcome
+from beluga_voice.worker.jobs import Answer, Job, JobRequest, JobStatus, Outcome
 from beluga_voice.worker.load import LoadMeter
+from beluga_voice.worker.metrics import WorkerMetrics
 from beluga_voice.worker.registration import Phase, Registration
 from beluga_voice.worker.room_watch import PERIOD, RoomWatch
 from beluga_voice.worker.running import Entrypoint, RunningJob
@@ -54,9 +55,9 @@ class LocalWorker:
         self._on_request = on_request
         self._key = ApiKey(settings.api_key, settings.api_secret.get_secret_value())
         self._agent_url = wire.agent_url(settings.url)
-        self._backend: Backend | None = None
-        self._loading: asyncio.Task[Backend] | None = None
+        self._loader = BackendLoader(settings.config)
         self._registration = Registration(settings.limits)
+        self._metrics = WorkerMetrics(settings.agent_name, enabled=settings.config.enable_metrics)
         self._connection: Connection | None = None
         self._api: LiveKitApi | None = None
         self._jobs: dict[str, tuple[RunningJob, asyncio.Task[None]]] = {}
@@ -88,24 +89,7 @@ class LocalWorker:
         Raises:
             BackendError: if it cannot be started.
         """
-        if self._loading is None:
-            self._loading = asyncio.create_task(self._load(), name="worker:load-models")
-        try:
-            return await asyncio.shield(self._loading)
-        except BackendError:
-            self._loading = None
-            raise
-
-    async def _load(self) -> Backend:
-        # Imports take half a second: off the loop, which meanwhile registers the worker.
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        make = await loop.run_in_executor(None, _import_backend)
-        self._backend = make(self.config.provider, self.config)
-        await self._backend.start()
-        await loop.run_in_executor(None, _import_livekit)
-        log.info("models loaded in %.2f s", loop.time() - began)
-        return self._backend
+        return await self._loader.backend()
 
     @property
     def api(self) -> LiveKitApi:
@@ -201,11 +185,7 @@ class LocalWorker:
             await asyncio.wait(helpers, timeout=2.0)
         if self._api is not None:
             await self._api.close()
-        if self._loading is not None and not self._loading.done():
-            self._loading.cancel()
-            await asyncio.wait([self._loading], timeout=2.0)
-        if self._backend is not None:
-            await self._backend.stop()
+        await self._loader.close()
         self._ready.set()
         self._drained.set()
         self._notify()
@@ -317,6 +297,8 @@ class LocalWorker:
                 permissions=self._settings.permissions,
             )
         else:
+            if isinstance(message, m.Availability):
+                self._metrics.offered(accepted=message.answer.accepted)
             data = wire.encode(message, int(time.time() * 1000))
         self._connection.send(data)
 
@@ -349,6 +331,7 @@ class LocalWorker:
             )
         elif reg.phase is Phase.WAITING:
             self._ready.clear()
+            self._metrics.lost()
             wait = (reg.retry_at or 0.0) - asyncio.get_running_loop().time()
             log.warning("not registered: %s; next try in %.1f s", reg.last_problem, wait)
 
@@ -390,30 +373,17 @@ class LocalWorker:
     async def _run(self, job: RunningJob) -> None:
         id = job.context.id
         self._feed(m.JobReported(id, "running"))
+        self._metrics.began()
+        status: JobStatus = "failed"
         try:
-            outcome = await job.run()
-            self.failed += outcome.status == "failed"
+            status = (await job.run()).status
         except Exception as error:
             log.exception("job %s failed", id)
-            self.failed += 1
             self._feed(m.JobReported(id, "failed", f"{type(error).__name__}: {error}"))
         finally:
             self.finished += 1
+            self.failed += status == "failed"
+            self._metrics.ended(status, asyncio.get_running_loop().time() - job.started_at)
             self._jobs.pop(id, None)
             self._feed(m.Released(id))
             self._notify()
-
-
-def _import_backend() -> Callable[[str, Config], Backend]:
-    from beluga_voice.backends import new_backend
-
-    return new_backend
-
-
-def _import_livekit() -> None:
-    """What the first job and its first call of the server's APIs would have to wait for."""
-    from beluga_voice.livekit import client
-    from beluga_voice.registry import registry_for
-
-    registry_for("transport").factory("livekit")
-    assert client
