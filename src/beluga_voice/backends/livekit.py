@@ -43,7 +43,7 @@ class SettingsModel(Settings):
         api_secret: ``LIVEKIT_API_SECRET`` if not given.
         token: of one room, instead of a key; ``LIVEKIT_TOKEN`` if not given.
         identity: of the agent in its rooms; a random part is added where the token does not set it.
-        name: of the agent, for people to read.
+        name: of the agent, for people to read, where the session's ``agent_name`` does not say.
         participant: listen to this identity only.
         hear: ``people`` (who is not an agent) or ``everyone``.
         audio: ``each`` keeps who said what; ``mixed`` recognises all as one voice, at the cost of one.
@@ -129,7 +129,7 @@ class LiveKitBackend(Backend):
         s = self.settings
         extra: dict[str, Any] = {
             "room": room,
-            "name": s.name,
+            "name": config.agent_name or s.name,
             "hear": s.hear,
             "audio": s.audio,
             "reconnect_timeout": s.reconnect_timeout,

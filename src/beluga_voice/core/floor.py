@@ -57,6 +57,7 @@ class FloorMachine:
         self._rounds: list[Round] = []
         self._count = 0
         self._says: deque[str] = deque()
+        self._quiet_until = 0.0
         self._next: tuple[float, FloorTurn, str, int] | None = None
         self._out: deque[Command] = deque()
 
@@ -70,8 +71,9 @@ class FloorMachine:
         times += [r.deadline for r in self._rounds if self._is_timed(r)]
         if self.hold is not None:
             times.append(self.hold.deadline)
-        elif self._next is not None and not self._is_busy():
-            times.append(self._next[0])
+        elif not self._is_busy():
+            times += [self._quiet_until] if self._says else []
+            times += [self._next[0]] if self._next is not None and not self._says else []
         return min(times, default=None)
 
     # --- members --------------------------------------------------------------------------------------------
@@ -231,7 +233,7 @@ class FloorMachine:
             return
         member = self.members.get(agent)
         if heard and member is not None:
-            member.since = now
+            member.since, self._quiet_until = now, now + self.settings.pause
             self._out.extend(self.record.spoke(hold.round, agent, member.name, heard, self.members))
             if self.settings.converse and not interrupted and self.turns_in_a_row < self.settings.max_turns:
                 turn = FloorTurn(((member.name, heard),), by_agent=True)
@@ -314,7 +316,7 @@ class FloorMachine:
         ready = next((r for r in self._rounds if r.ready), None)
         if ready is not None:
             self._grant(ready, now)
-        elif self._is_busy():
+        elif self._is_busy() or (self._says and now < self._quiet_until):
             return
         elif self._says:
             agent = self._says.popleft()

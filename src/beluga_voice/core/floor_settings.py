@@ -21,7 +21,7 @@ class FloorSettings:
         slack: by how much the times differ at which two agents hear the same speech (networks, detectors).
         converse: what one agent says is a turn for the others.
         max_turns: agents' turns in a row after which a person must speak again.
-        pause: between the end of one agent's words and the next agent's answer to them.
+        pause: between the end of one agent's words and what another answers to them, or says by itself.
         history: lines a moderator is shown.
     """
 

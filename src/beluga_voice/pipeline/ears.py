@@ -27,7 +27,8 @@ _VOICE_LOST = 1.5
 # An ear without audio for this long is closed; where places are short, one without audio for the second time.
 _ABSENT = 60.0
 _MAKES_ROOM = 5.0
-# How long the last words of somebody who left are waited for.
+# Audio that was on its way when somebody left comes within this time; then their last words are waited for.
+_LATE_AUDIO = 0.3
 _LAST_WORDS = 1.5
 # A recogniser that was given up is tried again after this long.
 _DEAF_FOR = 30.0
@@ -134,7 +135,8 @@ class Ears:
                 return
             self._forget(speaker)
             return self.hear(frame)
-        speaker.leaving = False
+        if speaker.left_at is not None and self._timeline.now() > speaker.left_at + _LATE_AUDIO:
+            speaker.left_at = None  # back again
         self._used = True
         speaker.hear(frame)
 
@@ -199,11 +201,10 @@ class Ears:
         return speaker
 
     def _see_off(self, speaker: Speaker) -> None:
-        if speaker.leaving or self._closed:
+        if speaker.left_at is not None or self._closed:
             return
-        speaker.leaving = True
-        speaker.end_voice()
-        self._spawn(speaker.see_off(_LAST_WORDS, self._forget), f"see-off-{speaker.who}")
+        speaker.left_at = self._timeline.now()
+        self._spawn(speaker.see_off(_LATE_AUDIO, _LAST_WORDS, self._forget), f"see-off-{speaker.who}")
 
     def _room_for(self, who: str) -> bool:
         limit = self._options.max_speakers

@@ -65,7 +65,7 @@ class Speaker:
         who: their identity.
         judged: up to where their audio was judged, in seconds on the session's timeline.
         heard_at: when the last audio came, by the clock.
-        leaving: they have left; their last words are being waited for.
+        left_at: when they left, by the clock, or None; their last words are being waited for.
         deaf_since: when their recogniser was given up, or None.
         task: runs the recogniser.
     """
@@ -83,7 +83,7 @@ class Speaker:
         self.timeline = timeline
         self.judged = -1e9
         self.heard_at = timeline.now()
-        self.leaving = False
+        self.left_at: float | None = None
         self.deaf_since: float | None = None
         self.task: asyncio.Task[None] | None = None
         self._events = events
@@ -123,10 +123,18 @@ class Speaker:
         """Judges no more of their audio."""
         self._ear.close()
 
-    async def see_off(self, within: float, forget: Callable[[Speaker], None]) -> None:
-        """Waits for the last words of somebody who left, then ``forget``s and closes, unless they came back."""
+    async def see_off(self, late: float, within: float, forget: Callable[[Speaker], None]) -> None:
+        """Lets somebody who left go, unless they come back.
+
+        Args:
+            late: seconds in which audio from before may still come.
+            within: seconds to wait for the last words.
+            forget: called before the ear is closed.
+        """
+        await asyncio.sleep(late)
+        self.end_voice()
         await self.recogniser.settled(within)
-        if not self.leaving:
+        if self.left_at is None:
             return
         forget(self)
         self.close_ear()

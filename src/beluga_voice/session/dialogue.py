@@ -94,6 +94,10 @@ class Dialogue:
         else:
             self.pipeline.tell(inp.SayRequested(text, interruptible))
 
+    def shown(self, event: ev.SessionEvent) -> bool:
+        """Whether clients are told: what people say is shown once, by one of the agents that share a floor."""
+        return self.seat is None or not isinstance(event, ev.TranscriptEvent) or self.seat.is_scribe
+
     # --- told by the pipeline -----------------------------------------------------------------------------
 
     def emit(self, event: ev.SessionEvent) -> None:

@@ -66,7 +66,7 @@ class Floor:
             answered this person last, else the one that has been silent longest.
         agents_converse: what one agent says is a turn for the others.
         max_turns: agents' turns in a row after which a person must speak again.
-        pause: seconds between the end of one agent's words and the next one's answer to them.
+        pause: seconds between the end of one agent's words and what another answers to them, or says by itself.
         deadline: seconds of silence (thinking, or stalled) after which the floor is taken from an agent.
 
     Raises:
@@ -106,6 +106,11 @@ class Floor:
         hold = self._machine.hold
         member = self._machine.members.get(hold.agent) if hold is not None else None
         return member.name if member is not None else ""
+
+    @property
+    def scribe(self) -> str:
+        """Session id of the agent that shows clients what people say: of those that are there, who came first."""
+        return next(iter(self._machine.members), "")
 
     @property
     def history(self) -> tuple[FloorLine, ...]:

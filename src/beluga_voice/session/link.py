@@ -29,7 +29,8 @@ class TransportLink:
         transport: the connection to the user.
         cascade: hears the audio.
         room: is told who comes and goes.
-        events: what to tell the client.
+        events: what happens.
+        shown: which of it the client is told.
         emit: sends an event to all subscribers.
         now: session time in seconds.
     """
@@ -41,6 +42,7 @@ class TransportLink:
         cascade: Pipeline,
         room: Room,
         events: AsyncIterator[ev.SessionEvent],
+        shown: Callable[[ev.SessionEvent], bool],
         emit: Callable[[ev.SessionEvent], None],
         now: Callable[[], float],
     ) -> None:
@@ -48,6 +50,7 @@ class TransportLink:
         self._transport = transport
         self._cascade = cascade
         self._room = room
+        self._shown = shown
         self._emit = emit
         self._now = now
         self._open = True
@@ -89,6 +92,8 @@ class TransportLink:
 
     async def _send(self, events: AsyncIterator[ev.SessionEvent]) -> None:
         async for event in events:
+            if not self._shown(event):
+                continue
             try:
                 async with asyncio.timeout(_EVENT_DEADLINE):
                     await self._transport.send_event(ev.to_dict(event))
@@ -118,14 +123,13 @@ class TransportLink:
 
     def _on_participant(self, message: Mapping[str, Any]) -> None:
         identity, phase = str(message.get("identity", "")), str(message.get("phase", ""))
+        data = dict(message.get("data") or {})
         self._room.on_participant(message)
-        match phase:
-            case "left" | "track_unpublished":
-                self._cascade.ears.left(identity)
-            case "muted":
-                self._cascade.ears.muted(identity)
-            case _:
-                pass
+        audio = data.get("kind", "audio") == "audio"  # of the track, where the message is about one
+        if phase == "left" or (phase == "track_unpublished" and audio):
+            self._cascade.ears.left(identity)
+        elif phase == "muted" and audio:
+            self._cascade.ears.muted(identity)
         self._emit(
             ev.ParticipantEvent(
                 at=self._now(), identity=identity, phase=phase, data=dict(message.get("data") or {})

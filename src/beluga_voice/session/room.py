@@ -45,6 +45,7 @@ class Room:
         data: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
         if not identity:
             return
+        self._told |= phase in ("joined", "left")
         if phase == "left":
             self._present.pop(identity, None)
             return
@@ -52,7 +53,6 @@ class Room:
         if name:
             self._name(identity, name)
         if phase == "joined":
-            self._told = True
             self._add(identity, agent=data.get("kind") == "agent")
 
     def heard(self, identity: str) -> None:

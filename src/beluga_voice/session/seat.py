@@ -77,6 +77,11 @@ class Seat:
     # --- what the session wants ---------------------------------------------------------------------------------
 
     @property
+    def is_scribe(self) -> bool:
+        """Whether this session shows clients what people say."""
+        return self._floor.scribe == self._agent
+
+    @property
     def invitation(self) -> int:
         """The round that the session was just invited to answer, 0 for none."""
         return self._invitation

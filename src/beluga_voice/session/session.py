@@ -252,7 +252,14 @@ class Session:
         if self.transport is not None:
             events = self._broadcast.subscribe()
             self._link = TransportLink(
-                self.id, self.transport, self._cascade, self._room, events, dialogue.emit, dialogue.now
+                self.id,
+                self.transport,
+                self._cascade,
+                self._room,
+                events,
+                dialogue.shown,
+                dialogue.emit,
+                dialogue.now,
             )
         self._dialogue.emit(ev.StateEvent(at=0.0, state="listening", previous="starting"))
         greeting = self._dialogue.brain.greeting() if config.greeting is None else config.greeting

@@ -236,7 +236,9 @@ def test_things_to_say_wait_in_line_behind_turns() -> None:
     assert d.told() == [cmd.GrantSay("ada")]
     d.claim("cem", "cem hello", 1.0, 2.0, 2.3)
     assert d.at(3.0, lambda: d.floor.release("ada", "welcome", 3.0))[-1] == cmd.Grant("cem", 1)
-    assert d.at(4.0, lambda: d.floor.release("cem", "hi", 4.0))[-1] == cmd.GrantSay("ben")
+    assert cmd.GrantSay("ben") not in d.at(4.0, lambda: d.floor.release("cem", "hi", 4.0))
+    assert d.floor.deadline() == pytest.approx(4.4)
+    assert d.at(4.4, lambda: d.floor.wake(4.4)) == [cmd.GrantSay("ben")]
 
 
 def test_claims_are_not_kept_for_ever() -> None:

@@ -39,6 +39,11 @@ def test_one_person_and_five_agents(stage: Stage) -> None:
         ]
         speakers = {who for role, who, _ in said if role == "user"}
         assert speakers == {"ann", "Cora", "Ben"} - {name}
+    shown = {
+        name: sum(e["type"] == "transcript" and e["final"] for e in transport.events)
+        for name, transport in room.transports.items()
+    }
+    assert shown == {"Ada": 3, "Ben": 0, "Cora": 0, "Dan": 0, "Elli": 0}, "clients see what people say once"
 
 
 def test_greetings_are_said_one_after_another(stage: Stage) -> None:

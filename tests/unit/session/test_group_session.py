@@ -199,6 +199,33 @@ def test_who_comes_back_is_heard_again(stage: Stage) -> None:
     assert said == ["good bye for now", "here I am again"]
 
 
+def test_audio_that_was_on_its_way_when_somebody_left_brings_nobody_back(stage: Stage) -> None:
+    async def script(session: Session, people: People) -> None:
+        await people.talk(2.0, {"ann": [(0.5, 2.0)], "bob": []})
+        people.leave("ann")
+        await people.talk(0.1, {"ann": [(0.0, 0.1)], "bob": []})
+        await people.talk(5.0, {"bob": []})
+        assert (stage.stt.opened, stage.stt.closed) == (2, 1)
+        assert [p.identity for p in session.participants] == ["bob"]
+
+    session, _ = play(stage, script, voices={"ann": ["I am off now goodbye"], "bob": []})
+    assert history(session)[0] == ("user", "ann", "I am off now goodbye")
+
+
+def test_a_camera_that_is_switched_off_ends_no_voice(stage: Stage) -> None:
+    async def script(session: Session, people: People) -> None:
+        task = asyncio.create_task(people.talk(6.0, {"ann": [(0.5, 3.0)]}))
+        await asyncio.sleep(1.5)
+        for phase in ("muted", "track_unpublished"):
+            message = {"type": "participant", "identity": "ann", "phase": phase, "data": {"kind": "video"}}
+            people.transports[0].control(message)
+        await task
+        assert stage.stt.closed == 0
+
+    session, _ = play(stage, script, voices={"ann": ["I switch off the camera now"]})
+    assert history(session)[0] == ("user", "ann", "I switch off the camera now")
+
+
 def test_a_microphone_that_falls_silent_in_the_middle_of_a_word_ends_the_turn(stage: Stage) -> None:
     async def script(session: Session, people: People) -> None:
         await people.talk(2.0, {"ann": [(0.5, 9.0)]})
