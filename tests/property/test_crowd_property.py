@@ -34,7 +34,7 @@ class Room(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.crowd = Crowd()
-        self.machine = TurnMachine(TurnSettings(max_turn=20.0))
+        self.machine = TurnMachine(TurnSettings(max_turn=4.0))
         self.now = 0.0
         self.recognisers: dict[str, Recogniser] = defaultdict(Recogniser)
         self.voiced: set[str] = set()
@@ -127,6 +127,24 @@ class Room(RuleBasedStateMachine):
                 self.crowd.words(who, recogniser.segment, " ".join(recogniser.words), self.now, final=False)
             )
 
+    @rule(data=st.data())
+    def a_recogniser_ends_a_segment_itself(self, data: st.DataObject) -> None:
+        who = data.draw(st.sampled_from(PEOPLE))
+        recogniser = self.recognisers[who]
+        if recogniser.words and not recogniser.due:
+            text, recogniser.words = " ".join(recogniser.words), []
+            recogniser.segment += 1
+            self.perform(self.crowd.words(who, recogniser.segment - 1, text, self.now, final=True))
+
+    @precondition(lambda self: not self.voiced)
+    @rule(who=st.sampled_from(PEOPLE))
+    def typed(self, who: str) -> None:
+        self.answer()  # typing takes the turn with the words so far
+        self.words += 1
+        self.said[who, f"word{self.words}"] += 1
+        self.machine.feed(inp.TypedText(self.crowd.said(who, f"word{self.words}")), self.now)
+        self.obey()
+
     @rule()
     def the_agent_is_silent(self) -> None:
         self.end_reply()
@@ -154,5 +172,5 @@ class Room(RuleBasedStateMachine):
         assert heard == self.said
 
 
-Room.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Room.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestRoom = Room.TestCase

@@ -112,7 +112,6 @@ class Crowd:
         speaker.voiced = True
         if not speaker.open:
             speaker.open, speaker.onset = True, at
-            self._open[speaker.number, speaker.segment] = _Piece(who, at)
         return [inp.SpeechStarted(at)] if first else []
 
     def voice_ended(self, who: str, at: float) -> list[Step]:
@@ -163,17 +162,12 @@ class Crowd:
     def ask_final(self, at: float, now: float) -> list[Step]:
         """The turn machine's `AskFinal`: everybody's words so far make the room's segment; more begin the next."""
         steps: list[Step] = []
-        goes_on: dict[tuple[int, int], _Piece] = {}
         for who, speaker in self._speakers.items():
-            if not speaker.open:
-                continue
-            self._open.setdefault((speaker.number, speaker.segment), _Piece(who, speaker.onset))
-            steps.append(self._finalize(who, speaker, at))
-            if speaker.voiced:
-                speaker.open, speaker.onset = True, at
-                goes_on[speaker.number, speaker.segment] = _Piece(who, at)
+            if speaker.open:
+                steps.append(self._finalize(who, speaker, at))
+                if speaker.voiced:
+                    speaker.open, speaker.onset = True, at
         self._close(now)
-        self._open = goes_on
         return steps + self._settle(now)
 
     # --- inside ---------------------------------------------------------------------------------------------
@@ -186,6 +180,7 @@ class Crowd:
         return self._speakers[who]
 
     def _finalize(self, who: str, speaker: _Speaker, at: float) -> Finalize:
+        self._open.setdefault((speaker.number, speaker.segment), _Piece(who, speaker.onset))
         speaker.open = False
         speaker.segment += 1
         return Finalize(who, at if speaker.voiced else speaker.ended, speaker.voiced)
