@@ -160,7 +160,8 @@ class Config(Settings):
         s2s_provider: speech-to-speech model; required for ``s2s``.
         llm_provider: language model of `Agent`.
         vad_provider: voice activity detector (default ``silero``).
-        turn_detection_provider: judge of complete turns (default: the core's own rules on the words).
+        turn_detection_provider: judge of how the voice sounds at a pause, beside the core's own rules on the words:
+            ``melody`` (the default), ``smart_turn``, or empty for none.
         noise_cancellation_provider: filter before VAD and STT.
         provider_config: settings of the backend, e.g. ``url`` and ``api_key``.
         stt_config: settings of the recogniser; likewise the other ``…_config`` fields (``s2s_config``: see
@@ -191,7 +192,7 @@ class Config(Settings):
     s2s_provider: str = ""
     llm_provider: str = ""
     vad_provider: str = ""
-    turn_detection_provider: str = ""
+    turn_detection_provider: str = "melody"
     noise_cancellation_provider: str = ""
     provider_config: dict[str, Any] = Field(default_factory=dict[str, Any], repr=False)
     stt_config: dict[str, Any] = Field(default_factory=dict[str, Any], repr=False)

@@ -44,7 +44,10 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "scripted": "beluga_voice.testing.scripted_realtime:create",
     },
     "vad": {"energy": f"{_P}.vad.energy:create", "silero": f"{_P}.vad.silero:create"},
-    "turn": {},
+    "turn": {
+        "melody": f"{_P}.turn.melody:create",
+        "smart_turn": f"{_P}.turn.smart_turn:create",
+    },
     "noise": {},
     "store": {"memory": "beluga_voice.stores.memory:create"},
 }

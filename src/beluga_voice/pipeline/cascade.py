@@ -187,7 +187,7 @@ class Cascade:
     def _ask_judge(self) -> None:
         c = self.turns.c
         if c.turn_open and not c.voiced and c.text():
-            self.ears.ask_judge(c.text())
+            self.ears.ask_judge(c.text(), c.onset)
 
     # --- the core's turn ----------------------------------------------------------------------------------
 

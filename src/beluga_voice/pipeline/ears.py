@@ -16,7 +16,7 @@ from beluga_voice.frames import AudioFrame, SttEvent
 from beluga_voice.pipeline.parts import Parts, PipelineOptions
 from beluga_voice.pipeline.speaker import Speaker
 from beluga_voice.pipeline.timeline import Timeline
-from beluga_voice.pipeline.turn_judge import TurnJudge
+from beluga_voice.pipeline.turn_judge import BEFORE, TurnJudge
 
 __all__ = ["Ears", "Listener"]
 
@@ -167,11 +167,12 @@ class Ears:
         """Makes the recognisers finish the words so far; what follows is a segment of its own."""
         self._perform(self._crowd.ask_final(at, self._timeline.now()), None)
 
-    def ask_judge(self, text: str) -> None:
-        """Has a turn detector, if there is one, judge the words of the last speaker in ``text``."""
+    def ask_judge(self, text: str, onset: float) -> None:
+        """Has a turn detector, if there is one, judge the last speaker in ``text``; ``onset`` is the turn's."""
         said = utterances(text)
         if self._judge is not None and said:
-            self._judge.ask(*said[-1])
+            who, words = said[-1]
+            self._judge.ask(who, words, self._timeline.now() - onset + BEFORE)
 
     # --- speakers -----------------------------------------------------------------------------------------
 

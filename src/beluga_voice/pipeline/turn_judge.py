@@ -10,12 +10,14 @@ from typing import Any
 from beluga_voice.interfaces import TurnDetector
 from beluga_voice.pipeline.ear import EAR_RATE
 
-__all__ = ["TurnJudge"]
+__all__ = ["BEFORE", "TurnJudge"]
 
 log = logging.getLogger(__name__)
 
 # What detectors look at: the last eight seconds, as smart-turn does.
 _SECONDS = 8
+# … and of what was before the voice so much, in seconds.
+BEFORE = 0.5
 # Later than this its judgement no longer matters: the words have decided.
 _DEADLINE = 1.0
 
@@ -56,11 +58,12 @@ class TurnJudge:
         """``who`` has left."""
         self._audio.pop(who, None)
 
-    def ask(self, who: str, text: str) -> None:
-        """Judges ``text`` and the audio of ``who`` so far; a question still under way is given up."""
+    def ask(self, who: str, text: str, seconds: float = _SECONDS) -> None:
+        """Judges ``text`` and the last ``seconds`` of ``who``'s audio; a question still under way is given up."""
         if self._question is not None:
             self._question.cancel()
-        audio = bytes(self._audio.get(who, b""))
+        size = 2 * int(EAR_RATE * min(seconds, _SECONDS))
+        audio = bytes(self._audio.get(who, b"")[-size:])
         self._question = self._spawn(self._judge(text, audio), "turn-judge")
 
     async def _judge(self, text: str, audio: bytes) -> None:
