@@ -118,7 +118,7 @@ class MelodyDetector:
 def probability(melody: Melody) -> float:
     """That a turn ends with this melody. Fitted to spoken sentences cut at a word, and checked on a human reader.
 
-    Loudness says most (it tells ends from cuts in 87 of 100 pairs, and in 90 of the reader's); pitch says little, for it
+    Loudness says most (it tells ends from cuts in 87 of 100 pairs, in 90 of the reader's); pitch says little, for it
     rises in questions.
     """
     fall = min(40.0, max(-40.0, melody.fall))
