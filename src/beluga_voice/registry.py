@@ -40,6 +40,7 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "tts": {"hibari": f"{_P}.tts.hibari:create"},
     "llm": {"openai": f"{_P}.llm.openai:create"},
     "s2s": {
+        "nova_sonic": f"{_P}.s2s.nova_sonic:create",
         "openai_realtime": f"{_P}.s2s.openai_realtime:create",
         "scripted": "beluga_voice.testing.scripted_realtime:create",
     },
@@ -61,6 +62,9 @@ _EXTRAS: Mapping[str, str] = {
     "mcp": "mcp",
     "sounddevice": "local",
     "livekit": "livekit",
+    "aws_sdk_bedrock_runtime": "nova",
+    "smithy_http": "nova",
+    "awscrt": "nova",
 }
 
 Factory = Callable[[Any], Any]

@@ -47,6 +47,7 @@ class S2SCapabilities:
         voice_events: it tells where the user's speech starts and ends.
         transcripts: it tells what the user said.
         speaks_text: it can be asked to speak given words.
+        defers: it can be kept from answering by itself (`S2SSetup.answers`), so that an agent of ours decides.
         truncation: it can be told how much of an item was heard.
         session_limit: seconds after which the vendor ends a connection; 0 if it does not.
     """
@@ -58,6 +59,7 @@ class S2SCapabilities:
     voice_events: bool = True
     transcripts: bool = True
     speaks_text: bool = True
+    defers: bool = True
     truncation: bool = True
     session_limit: float = 0.0
 

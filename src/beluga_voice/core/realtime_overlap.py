@@ -146,7 +146,7 @@ class RealtimeOverlap(RealtimeTurns):
     def _model_cut(self, _: rt.ModelHeard) -> None:
         """The model hears the user and has stopped: nothing more of the answer would come."""
         c = self.c
-        c.model_voiced = True
+        c.model_voiced = self.settings.voice_events
         if not c.interruptible:
             return
         candidate = c.candidate or Candidate(onset=c.now, since=c.now)

@@ -55,7 +55,7 @@ class RealtimeTurns(RealtimeReplies):
 
     def _model_hears(self, _: rt.ModelHeard) -> None:
         c = self.c
-        c.model_voiced = True
+        c.model_voiced = self.settings.voice_events  # else it will not tell when it stops hearing
         self._open_turn(c.now)
         c.model_heard = True
         self._follow_voice()

@@ -65,7 +65,7 @@ class BrainMaker:
             raise _refused("who reasons, the model or the agent, cannot change while a session is under way")
         if not by_model:
             able = self._parts.s2s.capabilities
-            if not (able.transcripts and able.speaks_text):
+            if not (able.transcripts and able.speaks_text and able.defers):
                 raise _refused(
                     "this model cannot speak the words of an agent; use reasoning='model' and an Agent"
                 )
