@@ -60,7 +60,7 @@ async def test_a_conversation() -> None:
         kinds = [next(iter(e["event"])) for e in server.scripts[0].received]
         assert kinds[:2] == ["sessionStart", "promptStart"]
         assert kinds[-3:] == ["contentEnd", "promptEnd", "sessionEnd"]
-        assert server.requests[0][":path"].startswith("/model/amazon.nova-2-sonic-v1:0/")
+        assert server.requests[0][":path"].startswith("/model/amazon.nova-2-sonic-v1%3A0/")
 
 
 async def test_an_interruption_and_a_tool() -> None:
@@ -94,7 +94,11 @@ async def test_a_stream_that_fails_is_replaced(how: str) -> None:
             await until(lambda: len(server.scripts) == 2)
             await session.process_audio(tone(0.8) + silence(1.5))
             assert await heard == ["First.", "Second."]
-            texts = [e["event"]["textInput"]["content"] for e in server.scripts[1].received if "textInput" in e["event"]]
+            texts = [
+                e["event"]["textInput"]["content"]
+                for e in server.scripts[1].received
+                if "textInput" in e["event"]
+            ]
             assert texts[1:] == ["one", "First."], "the conversation is carried over"
         assert server.problems == []
 
@@ -136,9 +140,11 @@ async def test_nobody_there() -> None:
 
 
 async def test_a_stop_is_quick() -> None:
-    async with NovaSonicServer(["tell me"], [LONG]) as server:
-        async with talking("nova_sonic", config_of(server)) as session:
-            await session.process_audio(tone(0.8) + silence(0.8))
-            began = asyncio.get_running_loop().time()
-            await session.stop()
-            assert asyncio.get_running_loop().time() - began < 2.0
+    async with (
+        NovaSonicServer(["tell me"], [LONG]) as server,
+        talking("nova_sonic", config_of(server)) as session,
+    ):
+        await session.process_audio(tone(0.8) + silence(0.8))
+        began = asyncio.get_running_loop().time()
+        await session.stop()
+        assert asyncio.get_running_loop().time() - began < 2.0

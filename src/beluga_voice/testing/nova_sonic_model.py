@@ -73,12 +73,20 @@ class NovaScript:
         except StopAsyncIteration:
             return None
 
+    async def ready(self, patience: float) -> None:
+        """It never refuses."""
+
     async def close(self) -> None:
         """Ends the stream."""
         self._task.cancel()
         await asyncio.wait([self._task])
         if self.stream is not None:
             await self.stream.close()
+        self._out.close()
+
+    def end(self) -> None:
+        """The client has said all: nothing more is answered."""
+        self._task.cancel()
         self._out.close()
 
     # --- from the client --------------------------------------------------------------------------------------

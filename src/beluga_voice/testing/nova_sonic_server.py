@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote
 
 from beluga_voice.testing.event_stream import EventStreamError, Message, MessageDecoder, encode
 from beluga_voice.testing.nova_sonic_model import NovaScript
@@ -90,7 +91,9 @@ class NovaSonicServer:
     def next_script(self) -> NovaScript:
         """The script of the next stream: it goes on where the one before has stopped."""
         said = sum(len(s.stream.said) for s in self.scripts if s.stream is not None)
-        script = NovaScript(self._utterances[said:], self._replies[min(said, len(self._replies) - 1) :], **self._values)
+        script = NovaScript(
+            self._utterances[said:], self._replies[min(said, len(self._replies) - 1) :], **self._values
+        )
         self.scripts.append(script)
         return script
 
@@ -160,14 +163,20 @@ class _Peer(asyncio.Protocol):
         if self._server.refusals:
             status, name, message = self._server.refusals.pop(0)
             body = json.dumps({"message": message}).encode()
-            sent = [(":status", str(status)), ("x-amzn-errortype", name), ("content-type", "application/json")]
+            sent = [
+                (":status", str(status)),
+                ("x-amzn-errortype", name),
+                ("content-type", "application/json"),
+            ]
             self._h2.send_headers(stream_id, sent)
             self._h2.send_data(stream_id, body, end_stream=True)
             return
-        path = headers[":path"]
+        path = unquote(headers[":path"]).rstrip("?")
         if not (path.startswith("/model/") and path.endswith("/invoke-with-bidirectional-stream")):
             self._server.problems.append(f"path {path}")
-        if "SigV4" not in headers.get("authorization", "SigV4") and "AWS4" not in headers.get("authorization", ""):
+        if "SigV4" not in headers.get("authorization", "SigV4") and "AWS4" not in headers.get(
+            "authorization", ""
+        ):
             self._server.problems.append("no signature")
         self._h2.send_headers(
             stream_id, [(":status", "200"), ("content-type", "application/vnd.amazon.eventstream")]
@@ -236,7 +245,8 @@ class _Stream:
         if ":chunk-signature" not in outer.headers or ":date" not in outer.headers:
             raise ValueError("an event without a signature")
         if not outer.payload:
-            return  # the end
+            self._script.end()
+            return
         for inner in MessageDecoder().feed(outer.payload):
             if inner.headers.get(":event-type") != "chunk":
                 raise ValueError(f"event type {inner.headers.get(':event-type')!r}")
@@ -247,6 +257,7 @@ class _Stream:
             payload = json.dumps({"bytes": base64.b64encode(data).decode("ascii")}).encode()
             headers = {":message-type": "event", ":event-type": "chunk", ":content-type": "application/json"}
             self._peer.send(self._id, encode(Message(headers, payload)))
+        self._peer.send(self._id, b"", end=True)
 
     def cancel(self) -> None:
         """The client is gone."""

@@ -26,6 +26,9 @@ __all__ = ["NovaSonic", "SettingsModel", "create"]
 
 _INPUT_RATE = 16_000
 _LIMIT = 480.0
+# A refusal comes with the response's headers; a service that keeps these back until it has heard something is not
+# waited for any longer.
+_PATIENCE = 1.0
 
 
 class SettingsModel(Settings):
@@ -127,7 +130,13 @@ class NovaSonic:
             inference={"maxTokens": s.max_tokens, "topP": s.top_p, "temperature": s.temperature},
             sensitivity=s.sensitivity or "",
         )
-        return NovaStream(connection, protocol, _INPUT_RATE)
+        stream = NovaStream(connection, protocol, _INPUT_RATE)
+        try:
+            await connection.ready(_PATIENCE)
+        except BaseException:
+            await stream.close()
+            raise
+        return stream
 
     async def close(self) -> None:
         """Streams close themselves; the client keeps nothing open."""

@@ -12,6 +12,8 @@ from beluga_voice.providers.s2s.nova_sonic.wire import error_for
 
 __all__ = ["SdkClient", "SdkConnection"]
 
+_LEAVE = 0.4
+
 
 class SdkClient:
     """A client of Amazon Bedrock, shared by all sessions.
@@ -85,6 +87,8 @@ class SdkConnection:
         self._stream = stream
         self._runtime = runtime
         self._output: Any = None
+        self._opening: asyncio.Future[Any] | None = None
+        self._reading: asyncio.Future[Any] | None = None
         self._started = False
 
     async def send(self, data: bytes) -> None:
@@ -106,21 +110,53 @@ class SdkConnection:
         Raises:
             BackendError: what the service says.
         """
+        await self._opened(None)
+        # The SDK (0.12) fails in a callback when a read is cancelled, so one is only ever abandoned.
+        reading = self._reading
+        if reading is None:
+            reading = self._reading = asyncio.ensure_future(self._output.receive())
         try:
-            if self._output is None:
-                _, self._output = await self._stream.await_output()
-            event = await self._output.receive()
+            event = await asyncio.shield(reading)
         except Exception as error:
+            self._reading = None
             raise translated(error, started=self._started) from error
+        self._reading = None
         if event is None:
             return None
         self._started = True
         return bytes(event.value.bytes_)
 
+    async def ready(self, patience: float) -> None:
+        """Waits a little whether the service refuses; it may say nothing until it has heard something.
+
+        Raises:
+            BackendError: what it says.
+        """
+        await self._opened(patience)
+
+    async def _opened(self, patience: float | None) -> None:
+        if self._output is not None:
+            return
+        opening = self._opening
+        if opening is None:
+            opening = self._opening = asyncio.ensure_future(self._stream.await_output())
+        done, _ = await asyncio.wait({opening}, timeout=patience)
+        if not done:
+            return
+        try:
+            _, self._output = opening.result()
+        except Exception as error:
+            raise translated(error, started=False) from error
+
     async def close(self) -> None:
-        """Ends both directions."""
+        """Ends our direction, and waits a little for the service to end its own."""
         with contextlib.suppress(Exception):
             await self._stream.input_stream.close()
+        left = {f for f in (self._reading, self._opening) if f is not None and not f.done()}
+        if left:
+            _, left = await asyncio.wait(left, timeout=_LEAVE)
+        for future in left:
+            future.cancel()
         with contextlib.suppress(Exception):
             if self._output is not None:
                 await self._output.close()

@@ -42,6 +42,14 @@ class NovaConnection(Protocol):
         """
         ...
 
+    async def ready(self, patience: float) -> None:
+        """Waits at most ``patience`` seconds whether the service refuses.
+
+        Raises:
+            BackendError: what it says.
+        """
+        ...
+
     async def close(self) -> None:
         """Leaves."""
         ...
