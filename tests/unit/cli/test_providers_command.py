@@ -23,7 +23,9 @@ def test_every_registered_part_is_listed() -> None:
 
 
 def test_everything_is_ready_in_an_environment_with_all_extras() -> None:
-    assert {(r["kind"], r["name"], r["state"]) for r in listing() if r["state"] != "ready"} == set()
+    # Nova Sonic's SDK exists for Python 3.12 and later only.
+    elsewhere = {("s2s", "nova_sonic", "not installed")} if sys.version_info < (3, 12) else set()
+    assert {(r["kind"], r["name"], r["state"]) for r in listing() if r["state"] != "ready"} == elsewhere
 
 
 def test_what_a_part_needs_and_what_a_backend_can_do() -> None:
