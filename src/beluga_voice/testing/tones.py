@@ -1,4 +1,4 @@
-"""Tones that tell who is heard: each participant of a room gives its own, and every ear hears exactly the others."""
+"""Tones that tell who is heard: everybody in a room gives their own, and every ear must hear exactly the others."""
 
 from __future__ import annotations
 
