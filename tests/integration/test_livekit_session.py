@@ -1,0 +1,99 @@
+"""A session of the embedded backend whose transport is a LiveKit room."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from livekit_people import Listener, loud, say, transport, until
+
+import beluga_voice as bv
+from beluga_voice import events as ev
+from beluga_voice.testing.livekit_server import LiveKitServer
+from beluga_voice.testing.scripted import silence, tone
+from stage import Stage
+
+
+def config() -> bv.Config:
+    # A codec's silence is not digital silence, which the scripted VAD would need.
+    parts = {"stt_provider": "scripted", "tts_provider": "scripted", "vad_provider": "energy"}
+    return bv.Config(provider="embedded", **parts)
+
+
+async def collect(session: bv.Session, into: list[Any]) -> None:
+    async for event in session.events():
+        into.append(event)
+
+
+def final_text(told: list[Any]) -> list[str]:
+    return [e.text for e in told if isinstance(e, ev.TranscriptEvent) and e.final]
+
+
+async def test_a_turn_in_a_room(livekit_server: LiveKitServer, stage: Stage) -> None:
+    stage.utterances("hello there")
+    told: list[Any] = []
+    async with bv.new_backend("embedded", config()) as backend:
+        agent = transport(livekit_server, "agent", features=None)
+        person = transport(livekit_server, "person")
+        ear = Listener(person)
+        session = await backend.create_session(
+            bv.SessionConfig(user_id="ann", transport=agent, agent_callback=echo)
+        )
+        following = asyncio.create_task(collect(session, told))
+        await session.start()
+        await until(lambda: agent.connected and person.connected and agent.room.remote_participants)
+        await say(person, tone(1.2) + silence(0.5))
+        await until(lambda: loud(ear.frames) > 0.5)
+        await session.stop()
+        await following
+        await until(lambda: "left" in ear.phases("agent"))
+        await person.close()
+    assert final_text(told) == ["hello there"]
+    assert [e.state for e in told if isinstance(e, ev.TransportEvent)] == ["connected"]
+    assert "joined" in [e.phase for e in told if isinstance(e, ev.ParticipantEvent)]
+    # Its events and its state went into the room.
+    topics = {m["data"]["topic"] for m in ear.told if m.get("phase") == "data"}
+    assert topics == {"beluga.events"}
+    assert any(
+        "lk.agent.state" in m["data"].get("changed", {}) for m in ear.told if m.get("phase") == "attributes"
+    )
+
+
+async def test_a_server_restarted_in_the_middle_of_a_reply(
+    livekit_server: LiveKitServer, stage: Stage
+) -> None:
+    stage.utterances("hello there", "and again")
+    told: list[Any] = []
+    async with bv.new_backend("embedded", config()) as backend:
+        agent = transport(livekit_server, "agent", features=None)
+        person = transport(livekit_server, "person")
+        ear = Listener(person)
+        session = await backend.create_session(
+            bv.SessionConfig(user_id="ann", transport=agent, agent_callback=long)
+        )
+        following = asyncio.create_task(collect(session, told))
+        await session.start()
+        await until(lambda: agent.connected and person.connected and agent.room.remote_participants)
+        await say(person, tone(1.2) + silence(0.5))
+        await until(lambda: loud(ear.frames) > 1.0)
+        await livekit_server.restart(crash=True)
+        await until(
+            lambda: [e.state for e in told if isinstance(e, ev.TransportEvent)][-1] == "reconnected", 40
+        )
+        await until(lambda: ear.states[-1] == "reconnected", 40)
+        ear.frames.clear()
+        await until(lambda: loud(ear.frames) > 1.0)  # the reply goes on
+        assert final_text(told) == ["hello there"]
+        assert session.state != "closed"
+        await session.stop()
+        await following
+        await person.close()
+    assert [e for e in told if isinstance(e, ev.ErrorEvent)] == []
+
+
+async def echo(text: str) -> str:
+    return f"You said {text}."
+
+
+async def long(text: str) -> str:
+    return f"You said {text}, and there is a good deal to be said about it. " * 8
