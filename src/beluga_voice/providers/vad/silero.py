@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beluga_voice.audio.silence import Gate
 from beluga_voice.config import Settings
 from beluga_voice.errors import ConfigError, FormatError, PipelineError
 
@@ -28,15 +29,13 @@ RATE = 16_000
 WINDOW = 512
 _CONTEXT = 64
 _SR = np.array(RATE, np.int64)
+_SCALE = np.float32(1 / 32768)
+_OUTPUTS = ("output", "stateN")
 _MODEL = "silero_vad_op18_ifless.onnx"
 # Up to this many windows are judged on the event loop (under half a millisecond); more go to a thread.
 _INLINE = 8
 _MAX_BATCH = 64
 _BACKLOG = 64
-# Below this level for this many windows in a row (1 s) there is nobody: the model is not asked. What it remembers is
-# kept meanwhile: starting it afresh makes it hear the next voice later.
-_SILENT_RMS = 32768 * 10 ** (-66 / 20)
-_SILENT_WINDOWS = 32
 
 
 class SettingsModel(Settings):
@@ -44,7 +43,7 @@ class SettingsModel(Settings):
 
     Attributes:
         model: path of another export with the same inputs and outputs; empty for the one in the wheel.
-        gate: do not ask the model about windows that are plainly silent (under −66 dBFS for a second).
+        gate: do not ask the model while there is plainly nobody (`beluga_voice.audio.silence`).
     """
 
     model: str = ""
@@ -199,8 +198,10 @@ class Engine:
         return batch
 
     def _infer(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        batch = self._input[:count]
+        np.multiply(batch, _SCALE, out=batch)
         out: list[NDArray[np.float32]] = self._session.run(
-            None, {"input": self._input[:count], "state": self._state_in[:, :count], "sr": _SR}
+            _OUTPUTS, {"input": batch, "state": self._state_in[:, :count], "sr": _SR}
         )
         return out[0], out[1]
 
@@ -226,10 +227,11 @@ class Stream:
     def __init__(self, engine: Engine, on_result: Callable[[float, float], None]) -> None:
         self._engine = engine
         self._on_result: Callable[[float, float], None] | None = on_result
-        self._queue: deque[tuple[NDArray[np.float32] | None, float]] = deque()
-        self._context = np.zeros(_CONTEXT, np.float32)
+        self._queue: deque[tuple[NDArray[np.float32], float, bool]] = deque()
+        self._before = np.zeros(_CONTEXT, np.float32)  # the end of the last window, judged or not
         self._state = np.zeros((2, 128), np.float32)
-        self._silent = 0
+        # What the model remembers is kept while it rests: starting it afresh makes it hear the next voice later.
+        self._gate = Gate() if engine.gate else None
         self._in_flight = False
         self.dropped = 0
 
@@ -246,14 +248,14 @@ class Stream:
         if self._on_result is None:
             return
         samples = np.frombuffer(window, "<i2").astype(np.float32)
-        if self._engine.gate and self._is_silent(samples):
-            self._engine.skipped += 1
-            if not self._queue and not self._in_flight:
-                self._tell(0.0, at)
-                return
-            self._queue.append((None, at))
+        if self._queue or self._in_flight:
+            self._queue.append((samples, at, False))  # the gate decides when those before it are judged
+        elif self._is_silent(samples):
+            self._before = samples[-_CONTEXT:]
+            self._tell(0.0, at)
+            return
         else:
-            self._queue.append((samples / 32768.0, at))
+            self._queue.append((samples, at, True))
         if len(self._queue) > _BACKLOG:
             self._queue.popleft()
             self.dropped += 1
@@ -261,30 +263,34 @@ class Stream:
         self._engine.submit(self)
 
     def _is_silent(self, samples: NDArray[np.float32]) -> bool:
-        if float(np.dot(samples, samples)) >= WINDOW * _SILENT_RMS**2:
-            self._silent = 0
+        if self._gate is None or not self._gate.silent(float(np.dot(samples, samples)) / WINDOW):
             return False
-        self._silent += 1
-        return self._silent > _SILENT_WINDOWS
+        self._engine.skipped += 1
+        return True
 
     def take(self, inputs: NDArray[np.float32], states: NDArray[np.float32], row: int) -> float | None:
-        """Writes the oldest window into ``row`` of the batch and returns its time; None if there is nothing to ask."""
+        """Writes the oldest window into ``row`` of the batch and returns its time; None if there is nothing to ask.
+
+        Samples stay on the 16-bit scale until the whole batch is scaled.
+        """
         if not self._queue:
             return None  # closed
-        samples, at = self._queue.popleft()
-        if samples is None:
+        samples, at, passed = self._queue.popleft()
+        before, self._before = self._before, samples[-_CONTEXT:]
+        if not passed and self._is_silent(samples):
             self._tell(0.0, at)
             return None
-        inputs[row, :_CONTEXT] = self._context
+        inputs[row, :_CONTEXT] = before
         inputs[row, _CONTEXT:] = samples
         states[:, row] = self._state
-        self._context = samples[-_CONTEXT:]
         self._in_flight = True
         return at
 
     def give(self, probability: float, at: float, state: NDArray[np.float32]) -> None:
         """The engine's answer."""
         self._in_flight = False
+        if self._gate is not None:
+            self._gate.probability = probability
         self._state[:] = state
         self._tell(probability, at)
 
