@@ -152,6 +152,7 @@ class Cascade:
                 return
             frame = passed
         self.ears.hear(frame)
+        self.mouth.tick()
 
     def typed(self, text: str, participant: str = "") -> None:
         """Takes words that somebody typed."""

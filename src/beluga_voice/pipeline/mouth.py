@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from beluga_voice.audio.pcm import Gain
 from beluga_voice.core.playout import Playout
 from beluga_voice.frames import AudioFrame
+from beluga_voice.pipeline.deadline import within
 from beluga_voice.pipeline.parts import Sink
 from beluga_voice.pipeline.timeline import Timeline
 
@@ -25,6 +26,9 @@ LEAD_SECONDS = 0.04
 _BUSY_FOR = 5.0
 # Speech waiting to be sent; synthesis of the next sentence waits while there is more.
 MAX_QUEUED_SECONDS = 4.0
+# Frames go out this much earlier or later than their time where the user's audio wakes the loop anyway.
+_SLACK = 0.01
+_TICKS_FRESH = 0.1
 DUCKED = 0.15
 _PROGRESS_EVERY = 1.0
 _WORDS_EVERY = 0.1
@@ -73,6 +77,9 @@ class Mouth:
         self._room = asyncio.Event()
         self._room.set()
         self._clears: set[asyncio.Task[None]] = set()
+        self._turn: asyncio.Future[None] | None = None  # what `run` waits for until it may send
+        self._turn_from = 0.0
+        self._ticked_at = -1.0
         self._next_at = 0.0
         self._lead = self._least_lead = min(sink.output_lead, LEAD_SECONDS)
         self._busy_until = 0.0
@@ -191,10 +198,8 @@ class Mouth:
                 await self._wake.wait()
                 continue
             now = self._timeline.now()
-            if self._next_at - self._lead > now:
-                due = self._next_at - self._lead
-                await asyncio.sleep(due - now)
-                self._pace(self._timeline.now(), due)
+            if self._next_at - self._lead - _SLACK > now:
+                await self._pause(self._next_at - self._lead, now)
                 continue
             self._next_at = max(self._next_at, now)
             await self._send(self._frames.popleft())
@@ -206,6 +211,25 @@ class Mouth:
         elif now > self._busy_until:
             self._lead = self._least_lead
 
+    def tick(self) -> None:
+        """Something else woke the event loop: a frame that is about due goes now, which saves a timer's wake-up."""
+        self._ticked_at = self._timeline.now()
+        if self._turn is not None and self._ticked_at >= self._turn_from and not self._turn.done():
+            self._turn.set_result(None)
+
+    async def _pause(self, until: float, now: float) -> None:
+        """Waits for a tick near ``until``, or for the clock where none comes."""
+        loop = asyncio.get_running_loop()
+        slack = _SLACK if now - self._ticked_at < _TICKS_FRESH else 0.0
+        self._turn, self._turn_from = loop.create_future(), until - _SLACK
+        timer = loop.call_later(until + slack - now, _come, self._turn)
+        try:
+            await self._turn
+        finally:
+            self._turn = None
+            timer.cancel()
+        self._pace(self._timeline.now(), until + slack / 2)
+
     async def _send(self, pcm: bytes) -> None:
         reply = self.reply
         self._room.set()
@@ -214,8 +238,7 @@ class Mouth:
         first = self._sent == 0.0
         self._sent += FRAME_SECONDS
         try:
-            async with asyncio.timeout(_SEND_DEADLINE):
-                await self._sink.send(frame)
+            await within(_SEND_DEADLINE, self._sink.send(frame))
         except Exception as error:  # a transport may fail in any way; the session must hear of it
             self._drop()
             self._events.failed(error)
@@ -280,3 +303,8 @@ class Mouth:
         self._drop()
         if self._clears:
             await asyncio.wait(self._clears, timeout=1.0)
+
+
+def _come(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)

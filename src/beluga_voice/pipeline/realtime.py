@@ -206,6 +206,7 @@ class Realtime(RealtimeReplies):
                 return
             frame = passed
         self.ears.hear(frame)
+        self.mouth.tick()
 
     def typed(self, text: str, participant: str = "") -> None:
         """Takes words that the user typed."""
