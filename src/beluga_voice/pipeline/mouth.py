@@ -28,7 +28,6 @@ _BUSY_FOR = 5.0
 MAX_QUEUED_SECONDS = 4.0
 # Frames go out this much earlier or later than their time where the user's audio wakes the loop anyway.
 _SLACK = 0.01
-_TICKS_FRESH = 0.1
 DUCKED = 0.15
 _PROGRESS_EVERY = 1.0
 _WORDS_EVERY = 0.1
@@ -79,7 +78,7 @@ class Mouth:
         self._clears: set[asyncio.Task[None]] = set()
         self._turn: asyncio.Future[None] | None = None  # what `run` waits for until it may send
         self._turn_from = 0.0
-        self._ticked_at = -1.0
+        self._ticked = False
         self._next_at = 0.0
         self._lead = self._least_lead = min(sink.output_lead, LEAD_SECONDS)
         self._busy_until = 0.0
@@ -213,14 +212,16 @@ class Mouth:
 
     def tick(self) -> None:
         """Something else woke the event loop: a frame that is about due goes now, which saves a timer's wake-up."""
-        self._ticked_at = self._timeline.now()
-        if self._turn is not None and self._ticked_at >= self._turn_from and not self._turn.done():
-            self._turn.set_result(None)
+        self._ticked = True
+        turn = self._turn
+        if turn is not None and self._timeline.now() >= self._turn_from and not turn.done():
+            turn.set_result(None)
 
     async def _pause(self, until: float, now: float) -> None:
-        """Waits for a tick near ``until``, or for the clock where none comes."""
+        """Waits for a tick near ``until``, or for the clock where there was none lately."""
         loop = asyncio.get_running_loop()
-        slack = _SLACK if now - self._ticked_at < _TICKS_FRESH else 0.0
+        slack = _SLACK if self._ticked else 0.0
+        self._ticked = False
         self._turn, self._turn_from = loop.create_future(), until - _SLACK
         timer = loop.call_later(until + slack - now, _come, self._turn)
         try:

@@ -64,7 +64,6 @@ class Speaker:
     Attributes:
         who: their identity.
         judged: up to where their audio was judged, in seconds on the session's timeline.
-        heard_at: when the last audio came, by the clock.
         left_at: when they left, by the clock, or None; their last words are being waited for.
         deaf_since: when their recogniser was given up, or None.
         task: runs the recogniser.
@@ -82,7 +81,6 @@ class Speaker:
         self.who = who
         self.timeline = timeline
         self.judged = -1e9
-        self.heard_at = timeline.now()
         self.left_at: float | None = None
         self.deaf_since: float | None = None
         self.task: asyncio.Task[None] | None = None
@@ -102,13 +100,17 @@ class Speaker:
         self._ear = Ear(timeline, self, self._on_audio, vad.open, vad.window, parts.noise)
 
     @property
+    def heard_at(self) -> float:
+        """When their last audio came, by the clock."""
+        return self.timeline.heard_at
+
+    @property
     def voiced(self) -> bool:
         """Whether they speak now."""
         return self._ear.voiced
 
     def hear(self, frame: AudioFrame) -> None:
         """Takes one frame of their audio."""
-        self.heard_at = self.timeline.now()
         self._ear.hear(frame)
 
     def want_level(self) -> None:

@@ -18,11 +18,14 @@ _MAX_LEAD = 0.3
 
 
 class LoopClock:
-    """The event loop's own clock, so that a session on a virtual loop lives in virtual time."""
+    """The clock of the event loop it is made in, so that a session on a virtual loop lives in virtual time.
 
-    def now(self) -> float:
-        """The current time in seconds."""
-        return asyncio.get_running_loop().time()
+    Attributes:
+        now: the current time in seconds; the loop's own function, because it is asked several times a frame.
+    """
+
+    def __init__(self) -> None:
+        self.now = asyncio.get_running_loop().time
 
 
 class Timeline:
@@ -30,11 +33,16 @@ class Timeline:
 
     Args:
         clock: the session's clock.
+
+    Attributes:
+        heard_at: when audio came last (before any did: when this was made), by the clock.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._time = clock.now
         self._zero = clock.now()
+        self.heard_at = 0.0
         self._end = 0.0
         self._started = False
         self._late_since: float | None = None
@@ -43,11 +51,12 @@ class Timeline:
         """The same clock and zero for the audio of another speaker."""
         other = Timeline(self._clock)
         other._zero = self._zero
+        other.heard_at = self.now()
         return other
 
     def now(self) -> float:
         """Time since the session began, by the clock."""
-        return self._clock.now() - self._zero
+        return self._time() - self._zero
 
     @property
     def audio_end(self) -> float:
@@ -56,8 +65,8 @@ class Timeline:
 
     @property
     def lead(self) -> float:
-        """How far the user's audio is ahead of the clock; negative when it is behind."""
-        return self._end - self.now()
+        """How far the user's audio was ahead of the clock when it last came; negative when it was behind."""
+        return self._end - self.heard_at
 
     def stamp(self, seconds: float, age: float = 0.0) -> float:
         """Places the next ``seconds`` of the user's audio and returns where they end.
