@@ -83,10 +83,13 @@ class Ear:
 
     def hear(self, frame: AudioFrame) -> None:
         """Takes one frame of any rate and channel count."""
-        end = self._timeline.stamp(frame.duration, frame.age)
+        pcm = frame.data
+        end = self._timeline.stamp(len(pcm) / (2 * frame.channels * frame.sample_rate), frame.age)
         if self._noise is not None:
             frame = self._noise.process(frame)
-        pcm = downmix(frame.data, frame.channels)
+            pcm = frame.data
+        if frame.channels != 1:
+            pcm = downmix(pcm, frame.channels)
         if frame.sample_rate != EAR_RATE:
             pcm = self._resample(pcm, frame.sample_rate)
         if not pcm:

@@ -74,7 +74,7 @@ class Timeline:
         Samples follow each other without a gap whatever the network did, so a pause measured on them is a
         pause of the speaker. Those of a certain ``age`` are in the past, which may be before the session began.
         """
-        now = self.now()
+        self.heard_at = now = self._time() - self._zero
         if age > 0:
             self._end = now - age if not self._started else max(self._end, now - age)
             self._started = True
