@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from livekit import api
 from livekit_caller import Caller, caller, until
 from worker_helpers import Rooms, eventually, logged
 
@@ -38,7 +39,7 @@ async def at_work(
         "api_secret": server.api_secret,
         "agent_name": "desk",
     }
-    async with bv.Worker(entrypoint, config=stage.config(), **{**values, **settings}) as worker:
+    async with bv.Worker(entrypoint, **{"config": stage.config(), **values, **settings}) as worker:
         await worker.wait_ready(20)
         yield worker
     left = [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith(("worker:", "AJ_"))]
@@ -228,3 +229,28 @@ async def test_sessions_outlive_a_restart_of_the_server(
             await session.say("I am back.")
             await heard(bob)
         assert len(seen) == 1
+
+
+async def test_a_livekit_backend_brings_its_settings(
+    livekit_server: LiveKitServer, rooms: Rooms, stage: Stage
+) -> None:
+    config = bv.Config(
+        provider="livekit",
+        stt_provider="scripted",
+        tts_provider="scripted",
+        vad_provider="scripted",
+        provider_config={"leave_after": 0.3, "delete_room": True},  # server and key are the worker's
+    )
+    async with at_work(livekit_server, stage, greets, config=config) as worker:
+        async with caller(livekit_server, "lobby") as ann:
+            await rooms.dispatch("lobby", "desk")
+            await heard(ann)
+        await eventually(lambda: worker.status["finished"] == 1)
+        assert worker.status["failed"] == 0
+        await eventually_none(rooms)
+
+
+async def eventually_none(rooms: Rooms) -> None:
+    async with asyncio.timeout(10):
+        while (await rooms.api.room.list_rooms(api.ListRoomsRequest())).rooms:
+            await asyncio.sleep(0.05)

@@ -272,3 +272,17 @@ def test_what_a_job_tells_about_itself(stage: Stage, caplog: pytest.LogCaptureFi
         "desk",
         "fine",
     )
+
+
+def test_a_session_config_can_be_given_whole(stage: Stage) -> None:
+    async def entrypoint(job: bv.JobContext) -> None:
+        memory = bv.transport.new("memory", bv.TransportConfig())
+        config = bv.SessionConfig(user_id="ann", agent_callback=echo, transport=memory, metadata={"a": 1})
+        session = await job.create_session(config, metadata={"b": 2})
+        assert session.user_id == "ann"
+        assert session.metadata == {"room": "lobby", "job_id": "AJ_1", "agent_name": "desk", "b": 2}
+        assert session.transport is memory
+        await session.stop()
+
+    outcome, _, _ = play(stage, entrypoint)
+    assert outcome.status == "success", outcome
