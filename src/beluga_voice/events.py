@@ -178,6 +178,7 @@ class MetricsEvent(SessionEvent):
         playout: from that sample to its being sent.
         total: from the end of speech to the first agent audio sent.
         target: the configured ``latency_target``.
+        evidence: what the decision that the turn was over rested on: the words' and the sound's probability, and why.
         slowest: the stage that took longest, named when ``total`` exceeds ``target``; otherwise empty.
     """
 
@@ -191,6 +192,7 @@ class MetricsEvent(SessionEvent):
     playout: float | None = None
     total: float | None = None
     target: float = 0.5
+    evidence: str = ""
     slowest: str = ""
 
 

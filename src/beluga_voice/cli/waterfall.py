@@ -13,7 +13,10 @@ _WIDTH = 40
 
 
 def waterfall(event: MetricsEvent) -> Text:
-    """One line: a bar whose parts are the stages, the total, the target, and each stage in milliseconds."""
+    """A bar whose parts are the stages, the total, the target and each stage in milliseconds.
+
+    Below it is why the turn was taken when it was.
+    """
     total = event.total or 0.0
     scale = _WIDTH / max(total, event.target, 0.001)
     line = Text("    ")
@@ -30,4 +33,6 @@ def waterfall(event: MetricsEvent) -> Text:
     for name, colour in _STAGES:
         seconds = getattr(event, name) or 0.0
         line.append(f"  {name} {seconds * 1000:.0f}", style=colour)
+    if event.evidence:
+        line.append(f"\n    {event.evidence}", style="dim")
     return line

@@ -70,6 +70,7 @@ _MEASURED = frozenset(
     "late soon".split()
 )
 _CLAUSES = frozenset("as than if whenever wherever whatever what think".split())
+_ASKS_IF = frozenset("wondering wonder wondered know ask asking asked see check tell sure find".split())
 _CONDITIONS = frozenset("if unless although though while whenever once".split())
 _TIMED = frozenset("when before after because since until as".split())
 
@@ -167,11 +168,18 @@ def _clause_of_auxiliary(f: Frame) -> Verdict:
         return 0.85, "a short answer"
     if f.last in BE and not WH.isdisjoint(f.words[:-2]):
         return 0.65, "an embedded question"
-    if not _CLAUSES.isdisjoint(f.words[:-2]):
+    if _clause_closes(f):
         return 0.6, "a clause that may end so"
     if len(f.words) == 2 and (f.last in _NEGATED or f.before not in _POINTERS | {"it"}):
         return 0.3, "a short answer or a clause begun"
     return None
+
+
+def _clause_closes(f: Frame) -> bool:
+    """A clause like "… if you can"; not one that asks: "I was wondering if you could"."""
+    words = f.words[:-2]
+    at = next((i for i in range(len(words) - 1, -1, -1) if words[i] in _CLAUSES), None)
+    return at is not None and not (words[at] == "if" and (at == 0 or words[at - 1] in _ASKS_IF))
 
 
 def _determiner(f: Frame) -> Verdict:
@@ -226,7 +234,8 @@ def _correlative(f: Frame) -> Verdict:
         if first not in f.words[:-1]:
             continue
         rest = f.words[list(f.words).index(first) + 1 :]
-        if second not in rest and len(rest) <= 4 and rest[0] not in ("of", "are"):
+        plural = first == "both" and rest[-1].endswith("s")  # "both tickets"
+        if second not in rest and len(rest) <= 4 and rest[0] not in ("of", "are") and not plural:
             return 0.25, f"'{first}' without its '{second}'"
     return None
 

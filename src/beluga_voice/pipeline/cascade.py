@@ -255,7 +255,7 @@ class Cascade:
     def _do_CommitTurn(self, c: cmd.CommitTurn) -> None:
         now = self._timeline.now()
         turn = self._turn(c.turn, c.text)
-        self._times.commit(c.turn, c.speech_end, now)
+        self._times.commit(c.turn, c.speech_end, now, c.evidence)
         self._owner.user_said(turn, now)
         for told in self._transcript.final(c.turn, turn.utterances, now):
             self._owner.emit(told)

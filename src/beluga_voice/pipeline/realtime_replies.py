@@ -310,7 +310,9 @@ class RealtimeReplies:
             total=total,
             target=target,
             slowest=slowest,
-            **stages,
+            endpointing=stages["endpointing"],
+            llm=stages["llm"],
+            playout=stages["playout"],
         )
 
     def _on_words(self, number: int, words: str) -> None:

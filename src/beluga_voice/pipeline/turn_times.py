@@ -20,6 +20,7 @@ class TurnTimes:
         self._turn = 0
         self._speech_end = 0.0
         self._committed = 0.0
+        self._evidence = ""
         self._final: float | None = None
         self.last_heard = ""
 
@@ -31,9 +32,9 @@ class TurnTimes:
         """A final came."""
         self._final = now
 
-    def commit(self, turn: int, speech_end: float, now: float) -> None:
-        """The turn was decided."""
-        self._turn, self._speech_end, self._committed = turn, speech_end, now
+    def commit(self, turn: int, speech_end: float, now: float, evidence: str = "") -> None:
+        """The turn was decided, because of ``evidence``."""
+        self._turn, self._speech_end, self._committed, self._evidence = turn, speech_end, now, evidence
 
     def metrics(self, turn: int, reply: ReplyTimes, now: float) -> MetricsEvent | None:
         """The breakdown of ``turn`` when its reply is first heard; None for speech that answers no turn."""
@@ -56,6 +57,7 @@ class TurnTimes:
             transcription=None if self._final is None else max(0.0, self._final - self._speech_end),
             total=total,
             target=self._target,
+            evidence=self._evidence,
             slowest=slowest,
             **stages,
         )

@@ -22,8 +22,9 @@ UNFINISHED = {
     "verbs": [
         "I want", "we need", "can you book", "I'd like to change", "I would like to reserve", "do you have",
         "could you give me", "please tell me", "it seems", "they charged", "I'm looking", "I was wondering",
-        "a place called", "could you", "what can I", "how do I", "where can I find", "would you mind",
-        "I just wanted to ask",
+        "I was wondering if you could",
+        "do you know if they can", "a place called", "could you", "what can I", "how do I", "where can I find",
+        "would you mind", "I just wanted to ask",
         "can I", "they don't", "I want to find out", "and I also", "he never", "I can't",
     ],
     "phrases": [
@@ -85,7 +86,7 @@ OPEN = [
     "will it die", "how long do I pour", "for my son", "rufen Sie mich bitte an", "fangen wir an", "a table for two",
     "it was on tuesday I think", "I don't know why", "room number nine", "twenty five", "I'd like that",
     "the second one",
-    "he said he would if he could", "I am not", "Je voudrais un café", "ich kann nicht",
+    "he said he would if he could", "please cancel both tickets", "I am not", "Je voudrais un café", "ich kann nicht",
 ]  # fmt: skip
 
 
