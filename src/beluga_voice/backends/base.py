@@ -104,6 +104,7 @@ class Backend:
             if self._running:
                 return
             with span("backend.Start", enabled=self.config.enable_tracing, provider=self.name):
+                failure: BackendError | None = None
                 try:
                     async with asyncio.timeout(self.config.timeout):
                         async with asyncio.TaskGroup() as group:
@@ -111,16 +112,15 @@ class Backend:
                                 group.create_task(part.start())
                         await self.connect()
                         await self._records.start()
-                except* BackendError as group_error:
+                except* BackendError as errors:
+                    failure = first_error(errors)  # raised here, Python 3.11.2 would wrap it in a group again
+                except* TimeoutError as errors:
+                    message = f"provider {self.name!r} was not ready in {self.config.timeout:g} s"
+                    failure = PipelineError("start", "timeout", message)
+                    failure.__cause__ = errors
+                if failure is not None:
                     await self._close_parts()
-                    raise first_error(group_error) from group_error
-                except* TimeoutError as group_error:
-                    await self._close_parts()
-                    raise PipelineError(
-                        "start",
-                        "timeout",
-                        f"provider {self.name!r} was not ready in {self.config.timeout:g} s",
-                    ) from group_error
+                    raise failure
             self._running = True
 
     async def stop(self) -> None:

@@ -237,12 +237,15 @@ class Session:
         dialogue.pipeline = self._cascade = make_pipeline(
             parts, options, realtime, dialogue, self._sink, self._timeline, backend.timeout
         )
+        failure: BackendError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._cascade.start())
                 group.create_task(_optional(self._dialogue.brain, "start"))
         except* BackendError as failures:
-            raise first_error(failures) from failures
+            failure = first_error(failures)  # raised here, Python 3.11.2 would wrap it in a group again
+        if failure is not None:
+            raise failure
         self._phase = "live"
         if config.floor is not None:
             dialogue.seat = take_seat(
