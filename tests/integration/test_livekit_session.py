@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+import pytest
 from livekit_people import Listener, loud, say, transport, until
 
 import beluga_voice as bv
 from beluga_voice import events as ev
+from beluga_voice.interfaces import VadStream
+from beluga_voice.registry import registry_for
 from beluga_voice.testing.livekit_server import LiveKitServer
-from beluga_voice.testing.scripted import silence, tone
+from beluga_voice.testing.scripted import ScriptedVAD, silence, tone
 from stage import Stage
 
 
-def config() -> bv.Config:
-    # A codec's silence is not digital silence, which the scripted VAD would need.
-    parts = {"stt_provider": "scripted", "tts_provider": "scripted", "vad_provider": "energy"}
-    return bv.Config(provider="embedded", **parts)
+class LoudVAD(ScriptedVAD):
+    """Hears speech where it is loud: a codec's silence is not the digital silence of the scripted VAD."""
+
+    def open(self, on_result: Callable[[float, float], None]) -> VadStream:
+        stream = super().open(on_result)
+        push = stream.push
+        stream.push = lambda window, at: push(window if level(window) > 300 else bytes(len(window)), at)
+        return stream
+
+
+def level(pcm: bytes) -> float:
+    return float(np.abs(np.frombuffer(pcm, "<i2").astype(int)).mean())
+
+
+@pytest.fixture
+def config(stage: Stage) -> Iterator[bv.Config]:
+    registry_for("vad").register("loud", lambda _: LoudVAD())
+    yield bv.Config(
+        provider="embedded", stt_provider="scripted", tts_provider="scripted", vad_provider="loud"
+    )
+    registry_for("vad").unregister("loud")
 
 
 async def collect(session: bv.Session, into: list[Any]) -> None:
@@ -29,10 +51,10 @@ def final_text(told: list[Any]) -> list[str]:
     return [e.text for e in told if isinstance(e, ev.TranscriptEvent) and e.final]
 
 
-async def test_a_turn_in_a_room(livekit_server: LiveKitServer, stage: Stage) -> None:
+async def test_a_turn_in_a_room(livekit_server: LiveKitServer, stage: Stage, config: bv.Config) -> None:
     stage.utterances("hello there")
     told: list[Any] = []
-    async with bv.new_backend("embedded", config()) as backend:
+    async with bv.new_backend("embedded", config) as backend:
         agent = transport(livekit_server, "agent", features=None)
         person = transport(livekit_server, "person")
         ear = Listener(person)
@@ -60,11 +82,11 @@ async def test_a_turn_in_a_room(livekit_server: LiveKitServer, stage: Stage) -> 
 
 
 async def test_a_server_restarted_in_the_middle_of_a_reply(
-    livekit_server: LiveKitServer, stage: Stage
+    livekit_server: LiveKitServer, stage: Stage, config: bv.Config
 ) -> None:
     stage.utterances("hello there", "and again")
     told: list[Any] = []
-    async with bv.new_backend("embedded", config()) as backend:
+    async with bv.new_backend("embedded", config) as backend:
         agent = transport(livekit_server, "agent", features=None)
         person = transport(livekit_server, "person")
         ear = Listener(person)
