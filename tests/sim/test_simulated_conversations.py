@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from beluga_voice.core.conversation import Conversation, State
+from beluga_voice.core.effects import Effects
 from beluga_voice.core.overlap import Overlap
 from beluga_voice.core.replay import replay
+from beluga_voice.core.settings import TurnSettings
 from beluga_voice.core.turn import TurnMachine
 from beluga_voice.core.user_turn import UserTurn
 from beluga_voice.testing.simulated_agent import SimulatedVoice
@@ -41,6 +43,25 @@ def test_where_nothing_fails_no_word_is_lost_and_nobody_waits() -> None:
     delays = sorted(d for r in reports for d in r.delays)
     assert delays[len(delays) // 2] < 1.0
     assert sum(r.cut_off for r in reports) < 0.1 * sum(r.utterances for r in reports)
+
+
+def test_answers_prepared_ahead_are_mostly_used() -> None:
+    reports = [simulate(seed, TurnSettings(max_guesses=4), faults=False) for seed in range(60)]
+    guesses, used = sum(r.guesses for r in reports), sum(r.used for r in reports)
+    assert guesses > 200
+    assert used > 0.7 * guesses
+    assert [v for r in reports for v in r.violations] == []
+
+
+def test_waiting_longer_cuts_fewer_people_off() -> None:
+    """The point of a delay: the same people, quicker and more patient."""
+    cut: list[int] = []
+    for least in (0.2, 0.9, 1.6):
+        settings = TurnSettings(
+            min_endpointing_delay=least, max_endpointing_delay=least + 2.5, merge_window=0.0
+        )
+        cut.append(sum(simulate(seed, settings, faults=False).early for seed in range(60)))
+    assert cut[0] > 1.5 * cut[1] > 1.5 * cut[2]
 
 
 def test_the_same_seed_is_the_same_conversation() -> None:
@@ -75,6 +96,7 @@ def nothing(*_: Any, **__: Any) -> None:
         (Overlap, "_cancel", nothing, "was alive"),
         (Overlap, "_settled", nothing, "is not in the table"),
         (TurnMachine, "_drain_timeout", nothing, "is not in the table"),
+        (Effects, "_abandon_guess", nothing, "is prepared"),
         (TurnMachine, "deadline", nothing, "has deadline None"),
         (SimulatedVoice, "stop", lambda *_: "", "after it was cancelled"),
         (SimulatedVoice, "was_played", lambda *_: False, "were not heard"),

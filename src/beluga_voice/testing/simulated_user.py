@@ -24,6 +24,11 @@ _SENTENCES = (
     "thank you very much",
     "how much is it",
     "well i am not sure but maybe the second one is better for me",
+    "two people",
+    "i was wondering if you could move me to a quieter room",
+    "it is spelled m i l l e r",
+    "either monday or wednesday would suit me",
+    "can you send the invoice to my office in boston",
 )
 _INTERRUPTIONS = ("no wait", "stop", "that is not what i meant", "hold on a second please")
 _MURMURS = ("mm-hmm", "yeah", "okay", "uh huh", "right")
