@@ -22,6 +22,7 @@ from rich.console import Console
 from bench.compare.contenders import CONTENDERS, OURS, DriverError, run
 from bench.compare.plan import FAKES
 from bench.report import machine
+from bench.turns_human import human
 from bench.turns_report import Row, chart, markdown, show, summarise
 from bench.turns_speech import Sentence, Spoken, entry, room, sentences, speak, with_pause
 
@@ -50,7 +51,8 @@ def main(arguments: list[str]) -> int:
     chosen = _choose(options.set, options.each)
     folder = _ROOT / ".cache" / "bench" / "turns"
     folder.mkdir(parents=True, exist_ok=True)
-    speech, takes = asyncio.run(_prepare(chosen, folder))
+    people = human() if options.set in ("all", "human") else []
+    speech, takes = asyncio.run(_prepare(chosen, people, folder))
     rows: list[Row] = []
     began = time.monotonic()
     runs = [(OURS, name, _SETTINGS[name]) for name in options.settings] + [(p, "", {}) for p in options.peers]
@@ -64,6 +66,10 @@ def main(arguments: list[str]) -> int:
             console.print(f"[red]{error}")
             continue
         rows.append(summarise(key, label, result, takes))
+    if options.set == "all":
+        facts["human speech"] = (
+            f"{len(people)} clauses of moonshine-voice's two_cities.wav" if people else "not here"
+        )
     facts["measured"] = f"{time.strftime('%Y-%m-%d')}, in {time.monotonic() - began:.0f} s"
     show(console, rows, facts)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -89,11 +95,12 @@ def _choose(part: str, each: int) -> list[Sentence]:
 
 
 async def _prepare(
-    chosen: list[Sentence], folder: Path
+    chosen: list[Sentence], people: list[Spoken], folder: Path
 ) -> tuple[dict[str, Any], dict[str, tuple[Spoken, float]]]:
     noise = np.random.default_rng(1)
     takes: dict[str, tuple[Spoken, float]] = {}
-    for item in await speak(chosen):
+    spoken = await speak(chosen)
+    for item in [*spoken, *people]:
         for pause in PAUSES if item.cut else (0.0,):
             takes[f"{item.sentence.id}@{pause:g}"] = (with_pause(item, pause), pause)
     utterances = [entry(item, name, folder, noise) for name, (item, _) in takes.items()]
@@ -119,7 +126,7 @@ def _job(speech: dict[str, Any], at_once: int, config: dict[str, Any]) -> dict[s
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("scripts/bench turns", description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--set", choices=("all", "develop", "held_out", "fresh"), default="all")
+    parser.add_argument("--set", choices=("all", "develop", "held_out", "fresh", "human"), default="all")
     parser.add_argument("--each", type=int, default=0, help="at most so many sentences of a kind")
     parser.add_argument("--at-once", type=int, default=10, help="people in one process")
     parser.add_argument("--peers", type=lambda text: [p for p in text.split(",") if p], default=_PEERS)
