@@ -1,7 +1,7 @@
 """Real human speech: a reader of "A Tale of Two Cities", from the MIT-licensed wheel of ``moonshine-voice``.
 
-The wheel is used as a box for the recording and not imported; `scripts/bench turns` puts it into ``.cache/bench``. Where
-it is not there, this part of the set is left out, and the table says so.
+The wheel is a box for the recording and not imported; `scripts/bench turns` puts it into ``.cache/bench``. Without
+it this part of the set is left out, and the table says so.
 """
 
 from __future__ import annotations
