@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 # What the SDK may hold; the session sends at most 40 ms ahead, so that a barge-in is quick.
 _QUEUE_MS = 100
 _PUBLISH_DEADLINE = 10.0
-# A full queue takes a frame after 20 ms; much more means that the SDK has stopped.
-_TAKEN_DEADLINE = 2.0
+# A full queue takes a frame after 20 ms; much more means that the SDK has stopped (a session gives up after 5 s).
+_TAKEN_DEADLINE = 4.0
 # The first words wait this long for somebody in the room to subscribe.
 _FIRST_LISTENER = 1.0
 
