@@ -246,6 +246,37 @@ async def test_one_person_and_five_agents(
             await session.stop()
 
 
+async def test_who_left_while_the_server_was_away_is_not_counted_as_present(
+    livekit_server: LiveKitServer, scripted: tuple[ScriptedSTT, ScriptedTTS]
+) -> None:
+    async def answer(_: str) -> str:
+        return "Yes."
+
+    states: list[str] = []
+    async with bv.new_backend("livekit", scripted_config(livekit_server)) as backend:
+        session = await backend.create_session(
+            bv.SessionConfig(user_id="room", agent_callback=answer, metadata={"room": "ghost"})
+        )
+        await session.start()
+        ann = Mouth("ann")
+        await ann.join(livekit_server.url, livekit_server.token("ann", "ghost"))
+        await until(lambda: [p.identity for p in session.participants] == ["ann"])
+
+        async def follow() -> None:
+            async for event in session.events():
+                if isinstance(event, ev.TransportEvent):
+                    states.append(event.state)
+
+        following = asyncio.create_task(follow())
+        await livekit_server.kill()
+        await ann.leave()
+        await livekit_server.start()
+        await until(lambda: "reconnected" in states, 40.0)
+        await until(lambda: session.participants == (), 5.0)
+        await session.stop()
+        await following
+
+
 async def test_two_agents_and_no_person(
     livekit_server: LiveKitServer, scripted: tuple[ScriptedSTT, ScriptedTTS]
 ) -> None:

@@ -95,7 +95,7 @@ class Room(RuleBasedStateMachine):
 
     # --- what may happen --------------------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from((0.1, 0.4, 1.2)))
+    @rule(seconds=st.sampled_from((0.1, 0.4, 1.2, 4.5)))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.wake()

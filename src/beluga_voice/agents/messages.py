@@ -123,8 +123,7 @@ def labelled(messages: Sequence[ChatMessage], name: Callable[[str], str]) -> lis
         messages: what a model is shown.
         name: gives the name for an identity.
     """
-    speakers = {m.participant for m in messages if m.role == "user" and m.participant}
-    if len(speakers) < 2:
+    if len({m.participant for m in messages if m.role == "user"}) < 2:
         return list(messages)
     return [
         replace(m, content=f"{name(m.participant) or m.participant}: {m.content}")

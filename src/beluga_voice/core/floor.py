@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from beluga_voice.core.floor_book import Rounds
 from beluga_voice.core.floor_record import FloorRecord
 from beluga_voice.core.floor_rounds import (
     AskModerator,
@@ -30,7 +31,6 @@ from beluga_voice.core.moderator import Candidate, FloorTurn, choose
 
 __all__ = ["FloorMachine"]
 
-_REMEMBERED = 32
 _MAX_SAYS = 64
 # An agents' turn that met a person's voice is tried again after this long, so often.
 _TRY_AGAIN, _TRIES = 1.0, 5
@@ -54,8 +54,7 @@ class FloorMachine:
         self.hold: Hold | None = None
         self.turns_in_a_row = 0
         self.record = FloorRecord(settings.history, settings.slack)
-        self._rounds: list[Round] = []
-        self._count = 0
+        self._rounds = Rounds(settings.slack, settings.unwanted_for)
         self._says: deque[str] = deque()
         self._quiet_until = 0.0
         self._next: tuple[float, FloorTurn, str, int] | None = None
@@ -71,16 +70,16 @@ class FloorMachine:
         times += [r.deadline for r in self._rounds if self._is_timed(r)]
         if self.hold is not None:
             times.append(self.hold.deadline)
-        elif not self._is_busy():
+        elif not self._rounds.busy:
             times += [self._quiet_until] if self._says else []
             times += [self._next[0]] if self._next is not None and not self._says else []
         return min(times, default=None)
 
     # --- members --------------------------------------------------------------------------------------------
 
-    def join(self, agent: str, name: str, now: float) -> None:
-        """An agent is there from now on."""
-        self.members[agent] = Member(name, now)
+    def join(self, agent: str, name: str, now: float, aliases: tuple[str, ...] = ()) -> None:
+        """An agent is there from now on; ``aliases`` are what else it is called."""
+        self.members[agent] = Member(name, now, aliases)
 
     def leave(self, agent: str, now: float) -> None:
         """An agent is gone; what it held, or was to answer, goes to others."""
@@ -128,9 +127,9 @@ class FloorMachine:
         if agent not in self.members or self.record.was_dismissed(onset, end, now):
             self._refuse(claim)
             return
-        r = self._round_for(agent, onset, end, invitation)
+        r = self._rounds.of(agent, onset, end, invitation)
         if r is None:
-            r = self._begin(turn, onset, end, now)
+            r = self._rounds.begin(turn, onset, end, now)
             if not turn.by_agent:
                 self.turns_in_a_row, self._next = 0, None
         (r.told if invitation else r.heard).add(agent)
@@ -168,7 +167,7 @@ class FloorMachine:
 
     def decided(self, number: int, agent: str | None, now: float) -> None:
         """The moderator's choice for a round; nobody answers if it is None."""
-        r = self._find(number, Phase.DECIDING)
+        r = self._rounds.find(number, Phase.DECIDING)
         if r is None:
             return
         if agent is None:
@@ -179,12 +178,12 @@ class FloorMachine:
 
     def expects(self, agent: str, number: int) -> bool:
         """Whether the invitation of ``agent`` to a round still stands."""
-        r = self._find(number, Phase.WAITING)
+        r = self._rounds.find(number, Phase.WAITING)
         return r is not None and r.chosen == agent and r.invited
 
     def declined(self, agent: str, number: int, now: float) -> None:
         """``agent`` cannot follow an `Invite`: somebody is speaking to it, or it ends."""
-        r = self._find(number, Phase.WAITING)
+        r = self._rounds.find(number, Phase.WAITING)
         if r is not None and self.expects(agent, number):
             self._pass_on(r, now)
             if r.phase is Phase.DONE and r.turn.by_agent and r.tries < _TRIES:
@@ -277,33 +276,6 @@ class FloorMachine:
             return self.hold is None and not r.ready
         return r.phase is Phase.DECIDING or (r.phase is Phase.OPEN and not r.wanted)
 
-    def _is_busy(self) -> bool:
-        return any(r.phase in (Phase.DECIDING, Phase.WAITING) for r in self._rounds)
-
-    def _find(self, number: int, phase: Phase) -> Round | None:
-        return next((r for r in self._rounds if r.number == number and r.phase is phase), None)
-
-    def _round_for(self, agent: str, onset: float, end: float, invitation: int) -> Round | None:
-        """The newest round that ``agent`` may be claiming now, or None for a turn nobody has claimed before."""
-        for r in reversed(self._rounds):
-            if invitation:
-                if r.number == invitation:
-                    return r
-                continue
-            if r.turn.by_agent or agent in r.claims or not r.overlaps(onset, end, self.settings.slack):
-                continue
-            if agent not in r.heard or r.phase in (Phase.OPEN, Phase.DECIDING, Phase.WAITING):
-                return r
-        return None
-
-    def _begin(self, turn: FloorTurn, onset: float, end: float, now: float) -> Round:
-        self._count += 1
-        r = Round(self._count, turn, onset, end, deadline=now + self.settings.unwanted_for)
-        self._rounds.append(r)
-        over = [old for old in self._rounds if old.phase is Phase.DONE][:-_REMEMBERED]
-        self._rounds = [old for old in self._rounds if old not in over]
-        return r
-
     def _advance(self, now: float) -> None:
         """Brings every round as far as it can go, and gives a free floor to the next."""
         if self.hold is not None:
@@ -313,10 +285,10 @@ class FloorMachine:
                 self._ask(r, now)
             elif r.phase is Phase.WAITING and not r.ready and now >= r.deadline:
                 self._claim_is_late(r, now)
-        ready = next((r for r in self._rounds if r.ready), None)
+        ready = self._rounds.ready
         if ready is not None:
             self._grant(ready, now)
-        elif self._is_busy() or (self._says and now < self._quiet_until):
+        elif self._rounds.busy or (self._says and now < self._quiet_until):
             return
         elif self._says:
             agent = self._says.popleft()
@@ -330,7 +302,7 @@ class FloorMachine:
         assert self._next is not None
         (_, turn, speaker, tries), self._next = self._next, None
         self.turns_in_a_row += tries == 0
-        r = self._begin(turn, now, now, now)
+        r = self._rounds.begin(turn, now, now, now)
         r.speaker, r.tries, r.wanted = speaker, tries, True
         r.excluded.add(speaker)
         self._ask(r, now)
@@ -338,7 +310,7 @@ class FloorMachine:
     def _ask(self, r: Round, now: float) -> None:
         partner = self.record.partner_of(r.turn.speaker)
         r.candidates = tuple(
-            Candidate(agent, m.name, now - m.since, partner == agent)
+            Candidate(agent, m.name, now - m.since, partner == agent, m.aliases)
             for agent, m in self.members.items()
             if agent not in r.excluded
         )

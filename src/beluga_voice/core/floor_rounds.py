@@ -95,10 +95,12 @@ class Member:
     Attributes:
         name: what it is called.
         since: when it last spoke, or came.
+        aliases: what else it is called.
     """
 
     name: str
     since: float
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

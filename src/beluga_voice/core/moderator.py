@@ -43,12 +43,14 @@ class Candidate:
         name: what it is called.
         silent_for: seconds since it last spoke, or since it came.
         last_with_speaker: it was the last to answer whoever speaks now.
+        aliases: what else it is called, e.g. spellings of its name that recognisers make.
     """
 
     agent: str
     name: str
     silent_for: float
     last_with_speaker: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def choose(turn: FloorTurn, candidates: Sequence[Candidate]) -> str | None:
     """The agent that is addressed by name; else the last in conversation with the speaker; else the longest silent."""
     if not candidates:
         return None
-    by_name = {c.name: c.agent for c in reversed(candidates) if c.name}
+    by_name = {name: c.agent for c in reversed(candidates) for name in (c.name, *c.aliases) if name}
     addressed = names_in(" ".join(words for _, words in turn.said), list(by_name))
     if addressed:
         return by_name[addressed[0]]

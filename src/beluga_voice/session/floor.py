@@ -124,10 +124,10 @@ class Floor:
 
     # --- for sessions -----------------------------------------------------------------------------------------
 
-    def join(self, agent: str, name: str, seat: FloorMember) -> None:
-        """A session takes part from now on."""
+    def join(self, agent: str, name: str, seat: FloorMember, aliases: Sequence[str] = ()) -> None:
+        """A session takes part from now on; ``aliases`` are what else its agent is called."""
         self._seats[agent] = seat
-        self._do(lambda machine, now: machine.join(agent, name, now))
+        self._do(lambda machine, now: machine.join(agent, name, now, tuple(aliases)))
 
     def leave(self, agent: str) -> None:
         """A session has ended; idempotent. With the last one, the floor has nothing left to wait for."""

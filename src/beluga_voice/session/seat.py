@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from beluga_voice import events as ev
+from beluga_voice.config import Config, SessionConfig
 from beluga_voice.core import inputs as inp
 from beluga_voice.core.moderator import FloorLine, FloorTurn
 from beluga_voice.errors import ConfigError
@@ -36,6 +37,7 @@ class Seat:
         floor: shared by the agents of the room.
         agent: the session's id.
         name: what the agent is called.
+        aliases: what else.
         cascade: the session's pipeline.
         history: the session's.
         timeout: seconds the agent has for its first words.
@@ -46,6 +48,7 @@ class Seat:
         floor: Floor,
         agent: str,
         name: str,
+        aliases: Sequence[str],
         cascade: Cascade,
         history: History,
         timeout: float,
@@ -65,7 +68,7 @@ class Seat:
         self._token = 0
         self._heard = ""
         self._interrupted = self._failed = self._taken_back = False
-        floor.join(agent, name, self)
+        floor.join(agent, name, self, aliases)
 
     def leave(self) -> None:
         """The session ends."""
@@ -289,8 +292,10 @@ def check_floor(floor: Any, parts: object) -> None:
 
 
 def take_seat(
-    floor: Floor, session_id: str, name: str, pipeline: Pipeline, history: History, timeout: float
+    config: SessionConfig, backend: Config, session_id: str, pipeline: Pipeline, history: History
 ) -> Seat:
     """Joins a session to its floor; an agent without a name is called by a part of the session's id."""
     assert isinstance(pipeline, Cascade)
-    return Seat(floor, session_id, name or f"agent-{session_id[:6]}", pipeline, history, timeout)
+    name = config.agent_name or f"agent-{session_id[:6]}"
+    aliases = (config.group or backend.group).names
+    return Seat(config.floor, session_id, name, aliases, pipeline, history, backend.timeout)

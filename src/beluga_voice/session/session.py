@@ -248,9 +248,7 @@ class Session:
             raise failure
         self._phase = "live"
         if config.floor is not None:
-            dialogue.seat = take_seat(
-                config.floor, self.id, config.agent_name, self._cascade, self._history, backend.timeout
-            )
+            dialogue.seat = take_seat(config, backend, self.id, self._cascade, self._history)
             self._broadcast.listen(dialogue.seat.on_event)
         if self.transport is not None:
             events = self._broadcast.subscribe()

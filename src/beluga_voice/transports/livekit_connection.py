@@ -115,6 +115,8 @@ class Connection:
         for event, handler in handlers.items():
             room.on(event, handler)  # pyright: ignore[reportArgumentType, reportUnknownMemberType]
 
+        before = self._participants.identities if self._participants is not None else set[str]()
+
         def ready() -> None:
             self.room, self._participants = room, participants
             router().own(room)
@@ -124,6 +126,9 @@ class Connection:
             for feature in self._features:
                 feature.attach(room, self._tell)
             participants.begin()
+            for identity in sorted(before - participants.identities):  # left while we were away
+                data = {"reason": "unseen"}
+                self._tell({"type": "participant", "identity": identity, "phase": "left", "data": data})
 
         try:
             await join(room, self._credentials, self._timeout, ready)

@@ -49,6 +49,7 @@ class Participants:
         self._data = self._dropped = 0
         self._speaking: set[str] = set()
         self._told: set[str] = set()
+        self.identities: set[str] = set()
         self._pending: dict[str, rtc.RemoteTrackPublication] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         handlers: Mapping[str, Callable[..., None]] = {
@@ -105,9 +106,11 @@ class Participants:
         if participant.sid in self._told:
             return
         self._told.add(participant.sid)
+        self.identities.add(participant.identity)
         self._say(participant, "joined", participant_facts(participant))
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
+        self.identities.discard(participant.identity)
         self._speaking.discard(participant.identity)
         self._told.discard(participant.sid)
         for publication in participant.track_publications.values():

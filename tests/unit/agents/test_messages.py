@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beluga_voice.agents.messages import ToolMemory, paired
+from beluga_voice.agents.messages import ToolMemory, labelled, paired
 from beluga_voice.frames import ToolCall
 from beluga_voice.interfaces import ChatMessage, UserTurn
 
@@ -116,3 +116,35 @@ def test_what_is_sent_is_always_valid(messages: list[ChatMessage]) -> None:
     assert not waiting
     assert [m for m in sent if m.role == "user"] == [m for m in messages if m.role == "user"]
     assert paired(sent) == sent
+
+
+ANN, BOB = ("ann", "on monday"), ("bob", "or tuesday")
+
+
+def said(who: str, text: str) -> ChatMessage:
+    return ChatMessage("user", text, participant=who)
+
+
+def test_a_turn_of_several_speakers_is_shown_once_and_calls_stand_behind_all_of_it() -> None:
+    memory = ToolMemory()
+    turn = UserTurn(1, "ann: on monday\nbob: or tuesday", "bob", (ANN, BOB))
+    history = [agent("when?"), said(*ANN), said(*BOB)]
+    exchange = memory.open(turn, history)
+    exchange.messages += [calls("a"), result("a")]
+    assert shape(memory.build("", turn, history)) == "a u u a:a ta"
+    assert shape(memory.build("", turn, history[:1])) == "a u u a:a ta"
+    assert (
+        shape(memory.build("", UserTurn(2, "yes"), [*history, agent("done"), user("yes")]))
+        == "a u u a:a ta a u"
+    )
+
+
+def test_words_are_labelled_where_there_are_several_speakers() -> None:
+    names = {"ann": "Ann Alder"}
+    several = [agent("when?"), said(*ANN), said(*BOB), user("both")]
+    shown = labelled(several, lambda who: names.get(who, ""))
+    assert [m.content for m in shown] == ["when?", "Ann Alder: on monday", "bob: or tuesday", "both"]
+    assert labelled(several[:2], str) == several[:2]
+    assert [m.content for m in labelled([user("hello"), said("Ada", "hi")], str)] == ["hello", "Ada: hi"], (
+        "another agent, and a person without a name"
+    )

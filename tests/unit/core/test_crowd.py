@@ -152,3 +152,13 @@ def test_words_that_come_late_where_there_were_none_are_words_said_now() -> None
     ]
     assert shown(crowd.words("ann", 0, "sorry", 4.5, final=True)) == [("FinalText", 2, "sorry")]
     assert crowd.words("ann", 0, "sorry", 4.6, final=True) == []
+
+
+def test_somebody_who_speaks_on_behind_a_cut_is_asked_again_at_the_end() -> None:
+    crowd = Crowd()
+    crowd.voice_started("ann", 1.0)
+    crowd.ask_final(9.0, 9.0)
+    crowd.words("ann", 0, "first", 9.1, final=True)
+    crowd.voice_ended("ann", 10.0)
+    assert crowd.ask_final(10.0, 10.2) == [Finalize("ann", 10.0, goes_on=False)]
+    assert shown(crowd.words("ann", 1, "second", 10.3, final=True)) == [("FinalText", 1, "second")]

@@ -83,6 +83,12 @@ def test_the_default_choice(words: str, partner: str, chosen: str) -> None:
     assert choose(FloorTurn(()), []) is None
 
 
+def test_an_agent_may_have_several_names() -> None:
+    d = Driver("ada")
+    d.floor.join("c", "Cora", 0.0, ("korra", "quora"))
+    assert d.claim("c", "hey quora what is that", 1.0, 2.0, 2.3) == [cmd.Grant("c", 1)]
+
+
 def test_the_chosen_one_is_waited_for_then_invited_then_passed_over() -> None:
     d = Driver("ada", "ben")
     d.claim("ada", "hello ben", 1.0, 2.0, 2.3)
