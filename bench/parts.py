@@ -15,6 +15,7 @@ PARTS = (
     "session_start",
     "demo_ready",
     "latency",
+    "s2s_latency",
     "barge_in",
     "memory",
     "vad_cost",

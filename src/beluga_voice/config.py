@@ -55,7 +55,7 @@ class Settings(BaseModel):
 class TurnConfig(Settings):
     """When the user has finished, and when they interrupt; see `beluga_voice.core.settings.TurnSettings`."""
 
-    min_endpointing_delay: float = Field(default=0.2, ge=0.0, le=5.0)
+    min_endpointing_delay: float = Field(default=0.18, ge=0.0, le=5.0)
     max_endpointing_delay: float = Field(default=2.5, ge=0.1, le=10.0)
     max_guesses: int = Field(default=4, ge=0, le=20)
     allow_interruptions: bool = True
@@ -133,7 +133,7 @@ class RealtimeConfig(Settings):
     turn_detection: Literal["auto", "server", "local"] = "auto"
     reasoning: Literal["auto", "model", "agent"] = "auto"
     instructions: str = ""
-    endpointing_delay: float = Field(default=0.22, ge=0.06, le=5.0)
+    endpointing_delay: float = Field(default=0.18, ge=0.06, le=5.0)
     speculate: bool = True
     answer_timeout: float = Field(default=10.0, ge=1.0, le=120.0)
     renew_early: float = Field(default=300.0, ge=5.0, le=3600.0)

@@ -12,11 +12,12 @@ class Pauses:
     """Watches the VAD's windows beside `beluga_voice.core.voice_activity.VoiceActivity`, which waits longer.
 
     Args:
-        after: this much silence is a pause, in seconds.
+        after: this much silence is a pause, in seconds. One window of the VAD: in the built-in voice's questions two
+            windows find no fewer pauses, and cost 32 ms of every answer.
         settings: thresholds on the VAD's probability.
     """
 
-    def __init__(self, after: float = 0.06, settings: VoiceSettings | None = None) -> None:
+    def __init__(self, after: float = 0.03, settings: VoiceSettings | None = None) -> None:
         self._after = after
         self._settings = settings or VoiceSettings()
         self._paused = False

@@ -1,14 +1,15 @@
 """A speech-to-speech model from a script: local, deterministic, at home in virtual time.
 
-It behaves as real ones do: it hears the user (any sound is speech), takes turns or leaves that to us, speaks faster
-than real time, calls tools, stops when it is spoken to, and can be made to fail. Its voice is a tone as long as the
-words would take. `Config(pipeline_type="s2s", s2s_provider="scripted", s2s_config={"replies": ["Hello."]})` uses it
-without a key and without a network.
+It behaves as real ones do: it hears the user (anything louder than a quiet room is speech), takes turns or leaves that
+to us, speaks faster than real time, calls tools, stops when it is spoken to, and can be made to fail. Its voice is a
+tone as long as the words would take. `Config(pipeline_type="s2s", s2s_provider="scripted")` uses it without a key and
+without a network; ``s2s_config={"replies": ["Hello."]}`` tells it what to say.
 """
 
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,8 @@ from beluga_voice.testing.scripted import tone
 __all__ = ["ScriptedModel", "ScriptedReply", "ScriptedStream", "SettingsModel", "create"]
 
 _CHUNK = 0.1
+# Louder than a quiet room, at its loudest sample.
+_LOUD = 500
 
 
 class SettingsModel(Settings):
@@ -198,7 +201,7 @@ class ScriptedStream:
             return
         seconds = len(pcm) / (2 * self.model.capabilities.input_sample_rate)
         self.audio += pcm
-        if any(pcm):
+        if _sounds(pcm):
             self.heard += seconds
             self._voiced += seconds
             self._silent = 0.0
@@ -369,6 +372,12 @@ class ScriptedStream:
         if self._active is active:
             self._active = None
         self._next()
+
+
+def _sounds(pcm: bytes) -> bool:
+    """Whether somebody speaks."""
+    samples = array("h", pcm)
+    return bool(samples) and max(max(samples), -min(samples)) > _LOUD
 
 
 def create(settings: Mapping[str, Any]) -> ScriptedModel:
