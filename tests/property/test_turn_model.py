@@ -56,6 +56,7 @@ def every_input(machine: TurnMachine, now: float) -> list[inp.Input]:
             inp.ToolStarted(reply),
             inp.PlayoutStarted(reply),
             inp.PlayoutProgress(reply),
+            inp.WordsHeard(reply, "shall i stop it now?"),
             inp.ReplyEnded(reply, audio=True),
             inp.ReplyEnded(reply, audio=False),
             inp.ReplyFailed(reply),
@@ -77,6 +78,7 @@ def clone(machine: TurnMachine) -> TurnMachine:
         finals=dict(c.finals),
         partials=dict(c.partials),
         says=list(c.says),
+        said=list(c.said),
         candidate=c.candidate and replace(c.candidate),
         interrupted=c.interrupted and replace(c.interrupted),
     )
@@ -139,7 +141,7 @@ def shape(machine: TurnMachine) -> tuple[Any, ...]:
         c.asked > c.answered, bool(c.typed), bool(c.reply), c.acted, c.audible, c.interruptible, c.continuable,
         c.reply_ended, c.reply_turn > 0, len(c.says) > 0, c.away_told, c.now - c.committed_at > 1.5,
         c.candidate and (c.candidate.ducked, c.candidate.held, c.candidate.ended_at is not None),
-        c.guess > 0, c.guesses, c.suspected,
+        c.guess > 0, c.guesses, c.suspected, c.echoes > 1, c.over_voice is not None, bool(c.said),
         c.quiet and c.state is State.USER_SPEAKING and machine.settings.max_guesses > 0,
         c.interrupted and c.interrupted.ended_at is not None, tuple(sorted(c.timers)),
     )  # fmt: skip

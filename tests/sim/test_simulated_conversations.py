@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from beluga_voice.core.conversation import Conversation, State
+from beluga_voice.core.echo import Echo
 from beluga_voice.core.effects import Effects
 from beluga_voice.core.overlap import Overlap
 from beluga_voice.core.replay import replay
@@ -62,6 +63,20 @@ def test_waiting_longer_cuts_fewer_people_off() -> None:
         )
         cut.append(sum(simulate(seed, settings, faults=False).early for seed in range(60)))
     assert cut[0] > 1.5 * cut[1] > 1.5 * cut[2]
+
+
+def test_the_agent_does_not_interrupt_itself_where_the_microphone_hears_it() -> None:
+    reports = [simulate(seed, faults=False, echoes=True) for seed in range(20)]
+    assert [v for r in reports for v in r.violations] == []
+    assert sum(r.self_interruptions for r in reports) == 0
+    assert sum(r.own_words for r in reports) < 0.04 * sum(r.words for r in reports)
+    assert sum(r.lost for r in reports) < 0.08 * sum(r.words for r in reports)
+    assert sum(role == "user" for r in reports for role, _ in r.history) > 100
+
+
+def test_without_the_guard_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Overlap, "_echo_in", lambda *_: Echo(0, _[1]))
+    assert sum(simulate(seed, faults=False, echoes=True).self_interruptions for seed in range(3)) > 0
 
 
 def test_the_same_seed_is_the_same_conversation() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from beluga_voice.core.backchannel_tables import SOUNDS, TABLES, Table
 
@@ -56,7 +56,7 @@ class Listening:
             for i in range(len(parts))
             for n in range(1, _LONGEST_PHRASE + 1)
         )
-        return said and self.responds(words) or self._covered(words, self._answers, None)
+        return (said and self.responds(words)) or self._covered(words, self._answers, None)
 
     def stops(self, words: Sequence[str]) -> bool:
         """Whether ``words`` ask the speaker to stop, or object: "no", "wait", "stop" and their kin."""
@@ -103,6 +103,7 @@ class Listening:
         return fewest[-1]
 
 
+@lru_cache(maxsize=64)
 def listening(language: str) -> Listening:
     """The tables for ``language``.
 

@@ -148,7 +148,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class DiscardSpeech:
-    """Tell the owner: a sound that began at ``onset`` was no turn (``reason``: backchannel or no_words)."""
+    """Tell the owner: a sound that began at ``onset`` was no turn (``reason``: backchannel, no_words or echo)."""
 
     onset: float
     text: str

@@ -109,6 +109,11 @@ class Conversation:
         suspected: it is lowered for what may be the beginning of a voice.
         candidate: speech over it.
         interrupted: the candidate that cut it, until settled.
+        said: words of replies that were heard in the last seconds, each with when.
+        questioned_at: when the end of a question was.
+        echoes: how often in a row, with little in between, the agent's own words came back …
+        echo_at: … and when last.
+        over_voice: the user's turn began over the agent's voice, at this time; None if it did not.
         says: texts that wait for silence, each with whether it may be interrupted.
         close_reason: why it is draining.
     """
@@ -153,6 +158,11 @@ class Conversation:
     suspected: bool = False
     candidate: Candidate | None = None
     interrupted: Candidate | None = None
+    said: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    questioned_at: float = -1e9
+    echoes: int = 0
+    echo_at: float = -1e9
+    over_voice: float | None = None
     says: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     close_reason: str = ""
 
@@ -201,6 +211,7 @@ class Conversation:
         data["state"] = State(data["state"])
         for name in ("finals", "partials"):
             data[name] = {int(k): v for k, v in data[name].items()}
+        data["said"] = [(float(at), str(text)) for at, text in data.get("said", ())]
         data["says"] = [(str(text), bool(flag)) for text, flag in data["says"]]
         data["timers"] = dict(data["timers"])
         for name in ("candidate", "interrupted"):

@@ -20,6 +20,8 @@ class Ducking(UserTurn):
         c = self.c
         if c.suspected or c.candidate is not None or not c.interruptible or self.settings.duck_after > 0:
             return
+        if self._echoing:
+            return
         c.suspected = True
         c.timers["candidate"] = c.now + _SUSPICION
         self._emit(cmd.Duck(c.reply))

@@ -31,6 +31,7 @@ __all__ = [
     "ToolStarted",
     "TurnProbability",
     "TypedText",
+    "WordsHeard",
     "input_from_dict",
     "input_to_dict",
 ]
@@ -138,6 +139,14 @@ class PlayoutProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class WordsHeard:
+    """More words of the reply were heard, up to ten times a second; the microphone may hear them too."""
+
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyEnded:
     """No more of this reply will come; ``audio`` says whether any of it is or was to be heard."""
 
@@ -190,6 +199,7 @@ Input = (
     | ToolStarted
     | PlayoutStarted
     | PlayoutProgress
+    | WordsHeard
     | ReplyEnded
     | ReplyFailed
     | PlayoutFinished
@@ -199,8 +209,8 @@ Input = (
 
 INPUTS: tuple[type[Input], ...] = (
     SpeechStarted, SpeechEnded, SpeechPaused, SpeechResumed, SpeechSuspected, SpeechDismissed, PartialText, FinalText,
-    TurnProbability, TypedText, SayRequested, ToolStarted, PlayoutStarted, PlayoutProgress, ReplyEnded, ReplyFailed,
-    PlayoutFinished, PlayoutStopped, Stop,
+    TurnProbability, TypedText, SayRequested, ToolStarted, PlayoutStarted, PlayoutProgress, WordsHeard, ReplyEnded,
+    ReplyFailed, PlayoutFinished, PlayoutStopped, Stop,
 )  # fmt: skip
 
 _BY_NAME = {cls.__name__: cls for cls in INPUTS}

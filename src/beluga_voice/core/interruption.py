@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from beluga_voice.core.settings import TurnSettings
-from beluga_voice.core.words import content_words, is_backchannel
+from beluga_voice.core.words import asks_to_stop, content_words, is_answer, is_backchannel
 
 __all__ = ["Verdict", "judge", "length_limit"]
 
@@ -21,30 +21,49 @@ class Verdict(Enum):
     INTERRUPTION = "interruption"
     BACKCHANNEL = "backchannel"
     NOTHING = "nothing"
+    ECHO = "echo"
 
 
 def length_limit(text: str, settings: TurnSettings) -> float:
     """Seconds after which a voice is an interruption whatever it says, given the words so far."""
-    by_length_alone = settings.min_interruption_words == 0 and not is_backchannel(text)
-    return settings.interrupt_after * (1.0 if by_length_alone or content_words(text) else _PATIENCE)
+    language = settings.language
+    by_length_alone = settings.min_interruption_words == 0 and not is_backchannel(text, language)
+    return settings.interrupt_after * (1.0 if by_length_alone or content_words(text, language) else _PATIENCE)
 
 
-def judge(*, text: str, voiced_for: float, ended: bool, final: bool, settings: TurnSettings) -> Verdict:
+def judge(
+    *,
+    text: str,
+    voiced_for: float,
+    ended: bool,
+    final: bool,
+    settings: TurnSettings,
+    echo: bool = False,
+    asked: bool = False,
+) -> Verdict:
     """Judges speech over the agent.
 
     Args:
-        text: what was recognised of it so far.
+        text: what was recognised of it so far, the agent's own words left out.
         voiced_for: how long the voice has lasted, in seconds.
         ended: the voice has stopped.
         final: ``text`` will not change any more.
         settings: thresholds.
+        echo: the agent's own words were recognised.
+        asked: the agent has just asked a question, which a "yes" answers.
     """
-    words = content_words(text)
+    language = settings.language
+    if asks_to_stop(text, language) or (asked and is_answer(text, language)):
+        return Verdict.INTERRUPTION
+    words = content_words(text, language)
     if words and words >= settings.min_interruption_words:
         return Verdict.INTERRUPTION
+    only_echo = echo and not text.strip()
     if not ended:
-        too_long = voiced_for >= length_limit(text, settings)
+        too_long = voiced_for >= length_limit(text, settings) and not only_echo
         return Verdict.INTERRUPTION if too_long else Verdict.UNDECIDED
     if not final:
         return Verdict.UNDECIDED
+    if only_echo:
+        return Verdict.ECHO
     return Verdict.BACKCHANNEL if text.strip() else Verdict.NOTHING

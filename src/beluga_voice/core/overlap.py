@@ -23,6 +23,7 @@ __all__ = ["Overlap"]
 # The shell cuts the voice within a frame; this is for one that does not answer.
 SETTLE_TIMEOUT = 1.0
 _LOOK_AGAIN = 0.05
+_REASONS = {Verdict.BACKCHANNEL: "backchannel", Verdict.NOTHING: "no_words", Verdict.ECHO: "echo"}
 
 
 class Overlap(Ducking):
@@ -58,7 +59,7 @@ class Overlap(Ducking):
         c, s = self.c, self.settings
         if not self._may_cut(candidate):
             return
-        if not candidate.held:
+        if not candidate.held and not (c.audible and self._echoing):
             if not c.audible or c.now >= candidate.since + s.hold_after:
                 self._emit(cmd.Hold(c.reply))
                 candidate.held_at = c.now
@@ -68,7 +69,7 @@ class Overlap(Ducking):
         self._weigh(candidate, final=False)
         if c.candidate is None:
             return
-        steps = (s.duck_after, s.hold_after, length_limit(self._said(candidate), s) - candidate.voiced)
+        steps = (s.duck_after, s.hold_after, length_limit(self._theirs(candidate)[0], s) - candidate.voiced)
         times = [candidate.since + step for step in steps if candidate.since + step > c.now]
         c.timers["candidate"] = min(times, default=c.now + _LOOK_AGAIN)
 
@@ -102,7 +103,8 @@ class Overlap(Ducking):
         if not self._take_unexpected(event):
             return
         late = Candidate(onset=c.voiced_at, since=c.voiced_at, ended_at=c.voiced_at)
-        if content_words(event.text) and self._may_cut(late):
+        if content_words(event.text, self.settings.language) and self._may_cut(late):
+            late.ducked, c.suspected = c.suspected, False
             c.candidate = late
             self._weigh(late, final=True)
         else:
@@ -117,31 +119,46 @@ class Overlap(Ducking):
         elif self._may_cut(candidate):
             self._weigh(candidate, final=True)  # the recogniser had its time
 
+    def _theirs(self, candidate: Candidate) -> tuple[str, bool]:
+        """Its words without the agent's own, and whether there were any of those."""
+        text = self._said(candidate)
+        if not (text and self.c.audible and self.c.said):
+            return text, False
+        echo = self._echo_in(text, candidate.onset)
+        return echo.rest, echo.words > 0
+
     def _weigh(self, candidate: Candidate, *, final: bool) -> None:
         c = self.c
+        text, echo = self._theirs(candidate)
+        # A voice without words may be the agent's, where that is known to come back.
+        known = text or not (c.audible and self._echoing)
         verdict = judge(
-            text=self._said(candidate),
-            voiced_for=candidate.voiced_for(c.now),
+            text=text,
+            voiced_for=candidate.voiced_for(c.now) if known else 0.0,
             ended=candidate.ended_at is not None,
             final=final,
             settings=self.settings,
+            echo=echo,
+            asked=c.audible and self._asked(candidate.onset),
         )
         if verdict is Verdict.INTERRUPTION:
             self._interrupt(candidate)
         elif verdict is not Verdict.UNDECIDED:
-            self._let_pass(candidate)
+            self._let_pass(candidate, verdict)
 
-    def _let_pass(self, candidate: Candidate) -> None:
-        self._discard_candidate(candidate)
+    def _let_pass(self, candidate: Candidate, verdict: Verdict) -> None:
+        self._discard_candidate(candidate, verdict)
         self._give_back(candidate)
 
-    def _discard_candidate(self, candidate: Candidate) -> None:
+    def _discard_candidate(self, candidate: Candidate, verdict: Verdict) -> None:
         c = self.c
         text = self._said(candidate)
         c.candidate = None
         c.timers.pop("candidate", None)
-        self._emit(cmd.DiscardSpeech(candidate.onset, text, "backchannel" if text else "no_words"))
-        if text:
+        self._emit(cmd.DiscardSpeech(candidate.onset, text, _REASONS[verdict]))
+        if verdict is Verdict.ECHO:
+            self._note_echo()
+        elif text:
             self._active()
         c.drop_words()
 
@@ -170,6 +187,7 @@ class Overlap(Ducking):
         """What was speech over the agent is now the user's turn."""
         c = self.c
         self._open_turn(candidate.onset)
+        c.over_voice = candidate.onset if c.audible else None
         if candidate.ended_at is None:
             self._follow_voice()
         else:
@@ -233,9 +251,11 @@ class Overlap(Ducking):
         if c.audible:
             self._active()
         c.reply = 0
-        candidate, c.candidate = c.candidate, None
-        if candidate is not None and self._murmured(candidate):
-            self._discard_candidate(candidate)
+        candidate = c.candidate
+        passing = None if candidate is None else self._passing(candidate)
+        c.candidate = None
+        if candidate is not None and passing is not None:
+            self._discard_candidate(candidate, passing)
             candidate = None
         if candidate is None and c.typed:
             candidate = Candidate(onset=c.now, since=c.now, ended_at=c.now)
@@ -245,8 +265,18 @@ class Overlap(Ducking):
         c.forced = bool(c.typed)
         self._follow_candidate(candidate)
 
-    def _murmured(self, candidate: Candidate) -> bool:
-        """A listener's response some time before the end is none; right at the end it is an answer."""
+    def _passing(self, candidate: Candidate) -> Verdict | None:
+        """What it was, if it is over and no turn: its own echo, or a listener's response some time before the end.
+
+        Right at the end such a response is an answer.
+        """
         ended = candidate.ended_at
-        past = ended is not None and self.c.now > ended + self.settings.words_timeout
-        return past and not content_words(self._said(candidate))
+        if ended is None:
+            return None
+        text, echo = self._theirs(candidate)
+        if echo and not text and not self.c.finals_due:
+            return Verdict.ECHO
+        past = self.c.now > ended + self.settings.words_timeout
+        if not past or content_words(text, self.settings.language):
+            return None
+        return Verdict.BACKCHANNEL if text else Verdict.NOTHING

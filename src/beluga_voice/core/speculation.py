@@ -10,7 +10,7 @@ from __future__ import annotations
 from beluga_voice.core import commands as cmd
 from beluga_voice.core import inputs as inp
 from beluga_voice.core.completeness import completeness
-from beluga_voice.core.replies import Replies
+from beluga_voice.core.own_voice import OwnVoice
 from beluga_voice.core.voices import plain, utterances, voices
 from beluga_voice.core.words import is_hesitation, split_words
 
@@ -20,7 +20,7 @@ __all__ = ["Speculation"]
 LEAST_COMPLETE = 0.4
 
 
-class Speculation(Replies):
+class Speculation(OwnVoice):
     """Begins guesses and gives them up."""
 
     def _voice_pauses(self, _: inp.SpeechPaused) -> None:
@@ -34,7 +34,7 @@ class Speculation(Replies):
     def _guess(self) -> None:
         """Has the agent work on the words so far, if they are worth it and not worked on already."""
         c, s = self.c, self.settings
-        text = c.text()
+        text = self.words()
         if not s.max_guesses or not c.quiet or c.forced or not text or is_hesitation(text):
             return
         if c.guess and _same(text, c.guess_text):

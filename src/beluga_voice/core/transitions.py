@@ -102,6 +102,7 @@ TABLE: Mapping[State, Mapping[str, Rule]] = {
         "SpeechSuspected": _to("_voice_suspected", _S),
         "SpeechDismissed": _to("_voice_dismissed", _S),
         "ToolStarted": _to("_tool_started", _S),
+        "WordsHeard": _to("_words_heard", _S),
         "PlayoutProgress": _to("_progress", _S),
         "ReplyEnded": _to("_reply_ended", _S, _L, _U, _D, _T),
         "ReplyFailed": _to("_reply_over", _L, _U, _D, _T),

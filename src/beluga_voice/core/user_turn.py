@@ -39,6 +39,7 @@ class UserTurn(Speculation):
             c.turn_open = True
             c.turn += 1
             c.onset = onset
+            c.over_voice = None
         c.probability = None
 
     def _follow_voice(self) -> None:
@@ -128,7 +129,7 @@ class UserTurn(Speculation):
     def _arm_endpoint(self) -> None:
         """Sets when the silence is long enough; decides at once if it already is."""
         c, s = self.c, self.settings
-        text = c.text(before=c.asked)
+        text = self.words(before=c.asked)
         due = c.now
         if text and not c.forced:
             due = c.speech_end + endpointing_delay(self._complete(text)[0], s, c.pace)
@@ -150,7 +151,7 @@ class UserTurn(Speculation):
 
     def _endpoint(self, _: None) -> None:
         c = self.c
-        text = c.text(before=c.asked)
+        text = self.words(before=c.asked)
         if c.typed:
             self._commit(text, "typed")
         elif text and not is_hesitation(text):
@@ -161,7 +162,10 @@ class UserTurn(Speculation):
     def _discard(self, text: str) -> None:
         """No turn after all."""
         c = self.c
-        self._emit(cmd.DiscardSpeech(c.onset, text, "no_words"))
+        echo = not text and bool(c.text(before=c.asked))
+        self._emit(cmd.DiscardSpeech(c.onset, text, "echo" if echo else "no_words"))
+        if echo:
+            self._note_echo()
         c.turn_open = c.forced = False
         c.turn -= 1
         c.merged_text = ""
@@ -199,11 +203,11 @@ class UserTurn(Speculation):
             self._ask_final(c.now)
             c.voiced_at = c.now
         if not c.turn_open:
-            if not content_words(c.spoken(before=c.asked)):
+            if not content_words(c.spoken(before=c.asked), self.settings.language):
                 c.drop_words()
             self._open_turn(c.now)
         c.speech_end = c.now
-        self._commit(f"{c.text(before=c.asked)} {event.text.strip()}".strip(), "typed")
+        self._commit(f"{self.words(before=c.asked)} {event.text.strip()}".strip(), "typed")
 
     def _typed_over(self, event: inp.TypedText) -> None:
         """Typed while the agent has the word: the reply is cut, or heard first if it must be."""

@@ -1,8 +1,8 @@
 """What words tell about turns: back-channels, hesitations, and how much was said.
 
-Rules on text only; they are cheap enough to run on every partial. The lists are closed classes of words
-(function words here, listener responses in `beluga_voice.core.backchannels`), so they do not grow with the domain. Where several people spoke
-(`beluga_voice.core.voices`), each is judged by their own words.
+Rules on text only; they are cheap enough to run on every partial. The lists are closed classes of words (function
+words here, listener responses in `beluga_voice.core.backchannels`), so they do not grow with the domain. Where several
+people spoke (`beluga_voice.core.voices`), each is judged by their own words.
 """
 
 from __future__ import annotations

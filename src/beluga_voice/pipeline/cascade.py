@@ -172,7 +172,7 @@ class Cascade:
             self._ask_judge()
         if isinstance(event, inp.FinalText | inp.PartialText) and self.turns.c.turn_open:
             c, now = self.turns.c, self._timeline.now()
-            for told in self._transcript.partial(c.turn, c.text(), now):
+            for told in self._transcript.partial(c.turn, self.turns.words(), now):
                 self._owner.emit(told)
 
     def on_audio_time(self, at: float) -> None:
@@ -187,8 +187,9 @@ class Cascade:
 
     def _ask_judge(self) -> None:
         c = self.turns.c
-        if c.turn_open and not c.voiced and c.text():
-            self.ears.ask_judge(c.text(), c.onset)
+        text = self.turns.words() if c.turn_open and not c.voiced else ""
+        if text:
+            self.ears.ask_judge(text, c.onset)
 
     # --- the core's turn ----------------------------------------------------------------------------------
 

@@ -183,6 +183,7 @@ class Speech:
     def _on_words(self, reply: int, words: str) -> None:
         turn = self._reply.turn if self._reply is not None and self._reply.number == reply else 0
         self._owner.emit(ev.AgentTextEvent(at=self._timeline.now(), turn=turn, text=words))
+        self._tell(inp.WordsHeard(reply, words))
 
     def _on_ended(self, reply: int, audio: bool) -> None:
         self._tell(inp.ReplyEnded(reply, audio))

@@ -143,9 +143,9 @@ class SimulatedVoice:
                 return
         if left > 1e-6:
             self._playout.play(min(_TICK, left))
-            if w.now - self._progress_at >= 1.0:
-                self._progress_at = w.now
-                w.tell(inp.PlayoutProgress(reply))
+            self._tell_words(reply)
+            if reply != self._reply:
+                return
             if self._ended and not self._ending and left < 1.0:
                 self._ending = True
                 w.user.on_last_words(left)
@@ -153,6 +153,17 @@ class SimulatedVoice:
         elif self._ended:
             self._settle()
             w.tell(inp.PlayoutFinished(reply))
+
+    def _tell_words(self, reply: int) -> None:
+        w = self._w
+        words = self._playout.newly_heard()
+        if words:
+            w.tell(inp.WordsHeard(reply, words))
+            if w.echoes:
+                w.ears.echo(words)
+        if reply == self._reply and w.now - self._progress_at >= 1.0:
+            self._progress_at = w.now
+            w.tell(inp.PlayoutProgress(reply))
 
     def hold(self) -> None:
         """Freezes the voice."""

@@ -50,6 +50,23 @@ class SimulatedEars:
             w.at(dip, self._pause)
             w.at(dip + rng.uniform(0.03, 0.15), self._resume)
 
+    def echo(self, words: str) -> None:
+        """The microphone hears the agent say ``words``; the recogniser mishears some."""
+        rng = self._w.rng
+        self.stretch(0.05, 0.3)
+        for n, word in enumerate(words.lower().split()):
+            heard = word.strip(".,?!")
+            if len(heard) > 3 and rng.random() < 0.15:
+                heard = heard[1:]
+            self._w.at(0.15 + 0.05 * n, lambda heard=heard: self._echoed(heard))
+
+    def _echoed(self, word: str) -> None:
+        if self._open:
+            self._words.append(word)
+            self._w.rules.echoed[word] += 1
+            if self._w.rng.random() < 0.8:
+                self._w.tell(inp.PartialText(self._segment, " ".join(self._words)))
+
     def rustle(self) -> None:
         """A sound that the detector takes for a voice for an instant."""
         self._suspect()

@@ -39,6 +39,8 @@ class Report:
         states: how often each state was entered.
         guesses: answers that were prepared before a turn was taken …
         used: … and became its reply.
+        own_words: words of the agent, heard by the microphone, that were taken for the user's.
+        self_interruptions: replies that were cut while the user was silent.
         log: lines that `beluga_voice.core.replay` takes.
     """
 
@@ -55,6 +57,8 @@ class Report:
     lost: int = 0
     guesses: int = 0
     used: int = 0
+    own_words: int = 0
+    self_interruptions: int = 0
     states: dict[str, int] = field(default_factory=dict[str, int])
     log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -73,6 +77,7 @@ class Rules:
     def __init__(self, world: World) -> None:
         self._w = world
         self.heard: Counter[str] = Counter()
+        self.echoed: Counter[str] = Counter()
         self._answered: Counter[str] = Counter()
         self._discarded: Counter[str] = Counter()
         self._commits: list[cmd.CommitTurn] = []
@@ -120,6 +125,11 @@ class Rules:
         self._commits.append(c)
         self._answered.update(c.text.split())
         unsaid = self._answered - self.heard
+        own = unsaid & self.echoed
+        if own:
+            self._w.report.own_words += own.total()
+            self._answered -= own
+            unsaid -= own
         if unsaid:
             self.violate(f"a turn holds words that nobody said, or that were answered before: {unsaid}")
             self._answered -= unsaid
@@ -165,6 +175,8 @@ class Rules:
         self._alive.add(reply)
 
     def _on_CancelReply(self, c: cmd.CancelReply) -> None:
+        if c.reason == "interrupted" and not self._w.user.spoke_lately():
+            self._w.report.self_interruptions += 1
         if c.reply not in self._alive:
             self.violate(f"reply {c.reply} is cancelled, but is not alive")
         self._cancelled.add(c.reply)

@@ -50,6 +50,7 @@ class SimulatedUser:
         self._speaking = self._quiet = False
         self._ended_at: float | None = None
         self._planned = False
+        self._spoke_at = -1e9
         self._early: set[int] = set()
 
     def begin(self) -> None:
@@ -177,13 +178,19 @@ class SimulatedUser:
 
     def _finished(self) -> None:
         self._speaking = False
-        self._ended_at = self._w.now
+        self._ended_at = self._spoke_at = self._w.now
         self._plan(self._rng.uniform(8.0, 30.0))  # asks again if nobody answers
 
     def _fall_silent(self) -> None:
         self._speaking = False
+        self._spoke_at = self._w.now
+
+    def spoke_lately(self) -> bool:
+        """Whether something was said, or made a noise, that may be understood only now."""
+        return self._speaking or self._w.now < self._spoke_at + 5.0
 
     def _noise(self) -> None:
         """A cough or a door: voice without words."""
         if not self._speaking:
             self._w.ears.stretch(0.0, self._rng.uniform(0.1, 0.9))
+            self._spoke_at = self._w.now

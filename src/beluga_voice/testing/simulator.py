@@ -45,14 +45,22 @@ class World:
         settings: of the turn core; by default drawn from the seed.
         faults: whether anything may go wrong.
         keep_log: record inputs and commands.
+        echoes: the microphone hears the agent.
     """
 
     def __init__(
-        self, seed: int, settings: TurnSettings | None = None, *, faults: bool = True, keep_log: bool = False
+        self,
+        seed: int,
+        settings: TurnSettings | None = None,
+        *,
+        faults: bool = True,
+        keep_log: bool = False,
+        echoes: bool = False,
     ) -> None:
         self.rng = random.Random(seed)
         self.faulty = faults
         self._possible: dict[str, bool] = {}
+        self.echoes = echoes or self.fault("echoes", 0.3)
         self.settings = settings or _draw_settings(self.rng, faults=faults)
         self.report = Report(seed)
         self.machine = TurnMachine(self.settings)
@@ -221,10 +229,15 @@ def _draw_settings(rng: random.Random, *, faults: bool) -> TurnSettings:
 
 
 def simulate(
-    seed: int, settings: TurnSettings | None = None, *, faults: bool = True, keep_log: bool = False
+    seed: int,
+    settings: TurnSettings | None = None,
+    *,
+    faults: bool = True,
+    keep_log: bool = False,
+    echoes: bool = False,
 ) -> Report:
     """Plays the conversation of ``seed``; the same seed gives the same conversation."""
-    return World(seed, settings, faults=faults, keep_log=keep_log).run()
+    return World(seed, settings, faults=faults, keep_log=keep_log, echoes=echoes).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -235,13 +248,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many conversations")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--no-faults", action="store_true", help="nothing goes wrong")
+    parser.add_argument("--echoes", action="store_true", help="the microphone hears the agent")
     parser.add_argument("--show", action="store_true", help="print the last conversation")
     parser.add_argument("--log", help="write the last conversation's log here, for beluga-voice replay")
     options = parser.parse_args(arguments)
     seeds = range(options.first, options.first + options.seeds)
     began = time.perf_counter()
     keep = bool(options.log)
-    reports = [simulate(s, faults=not options.no_faults, keep_log=keep and s == seeds[-1]) for s in seeds]
+    reports = [
+        simulate(s, faults=not options.no_faults, keep_log=keep and s == seeds[-1], echoes=options.echoes)
+        for s in seeds
+    ]
     took = time.perf_counter() - began
     sys.stdout.write(_table(reports, took))
     if options.show and reports:
@@ -274,6 +291,11 @@ def _table(reports: Sequence[Report], took: float) -> str:
         ("taken early", f"{sum(r.early for r in reports)} of {utterances} utterances"),
         ("cut off", f"{sum(r.cut_off for r in reports)}: the others were taken back in time"),
         ("words lost", f"{sum(r.lost for r in reports)} of {sum(r.words for r in reports)}"),
+        (
+            "interrupted",
+            f"{sum(r.self_interruptions for r in reports)} replies while the user was silent; "
+            f"{sum(r.own_words for r in reports)} words of the agent taken for the user's",
+        ),
         ("violations", f"{len(bad)}"),
     ]
     lines = [f"{name:<15}{value}" for name, value in rows]

@@ -15,6 +15,7 @@ OPEN, CUT, MURMUR, NOTHING = (
 
 
 def weigh(text: str, voiced: float, ended: bool = False, final: bool = False, **settings: Any) -> Verdict:
+    settings.setdefault("language", "")
     return judge(text=text, voiced_for=voiced, ended=ended, final=final, settings=TurnSettings(**settings))
 
 
@@ -61,9 +62,29 @@ def test_words_may_still_come() -> None:
 
 
 def test_more_words_can_be_required_but_length_is_enough_with_any() -> None:
-    assert weigh("stop it", 0.3, min_interruption_words=3) is OPEN
-    assert weigh("stop it", 0.7, min_interruption_words=3) is CUT
-    assert weigh("stop it", 0.3, ended=True, final=True, min_interruption_words=3) is MURMUR
+    assert weigh("the price", 0.3, min_interruption_words=3) is OPEN
+    assert weigh("the price", 0.7, min_interruption_words=3) is CUT
+    assert weigh("the price", 0.3, ended=True, final=True, min_interruption_words=3) is MURMUR
+
+
+def test_words_that_stop_need_no_others() -> None:
+    assert weigh("stop it", 0.1, min_interruption_words=3) is CUT
+    assert weigh("um no", 0.1, ended=True, final=True, min_interruption_words=3) is CUT
+
+
+def test_its_own_words_are_no_interruption_however_long_they_last() -> None:
+    judged = {"voiced_for": 9.0, "settings": TurnSettings(), "echo": True}
+    assert judge(text="", ended=False, final=False, **judged) is OPEN
+    assert judge(text="", ended=True, final=False, **judged) is OPEN
+    assert judge(text="", ended=True, final=True, **judged) is Verdict.ECHO
+    assert judge(text="wait", ended=False, final=False, **judged) is CUT
+
+
+def test_a_yes_answers_a_question() -> None:
+    judged = {"voiced_for": 0.2, "settings": TurnSettings(), "ended": False, "final": False}
+    assert judge(text="yeah sure", asked=True, **judged) is CUT
+    assert judge(text="yeah sure", asked=False, **judged) is OPEN
+    assert judge(text="mm", asked=True, **judged) is OPEN
 
 
 def test_no_words_can_be_required() -> None:

@@ -175,7 +175,7 @@ def test_two_coughs_are_not_a_long_voice() -> None:
 
 @pytest.mark.parametrize("murmur", ["mm-hmm", "yeah okay", "genau", "d'accord", "the", ""])
 def test_a_back_channel_lets_the_agent_go_on(murmur: str) -> None:
-    talk = Talk()
+    talk = Talk(language="auto")
     reply = answered(talk)
     talk(5.05, inp.SpeechStarted(5.0))
     talk(5.25)
