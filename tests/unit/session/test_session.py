@@ -535,12 +535,12 @@ def test_few_tasks_and_no_growth(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("probability", "least", "most"), [(0.98, 0.19, 0.3), (0.02, 0.6, 2.7), (None, 0.3, 0.7)]
+    ("probability", "least", "most"), [(0.98, 0.19, 0.3), (0.02, 0.6, 2.7), (None, 0.27, 0.7)]
 )
 def test_a_turn_detector_shortens_and_lengthens_the_wait(
     stage: Stage, probability: float | None, least: float, most: float
 ) -> None:
-    """ "i lost my key" may or may not be the end of it."""
+    """ "i lost my key" may or may not be the end of it (audio may run a frame ahead of the clock)."""
     stage.utterances("i lost my key")
     asked: list[tuple[str, float]] = []
 
