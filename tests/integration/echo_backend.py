@@ -61,6 +61,8 @@ class EchoSession:
 
 
 class EchoBackend:
+    name = "echo"
+
     def __init__(self) -> None:
         self.sessions: dict[str, EchoSession] = {}
         self.made = 0

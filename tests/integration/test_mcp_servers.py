@@ -60,7 +60,13 @@ if len(sys.argv) > 1:
 else:
     server.run("stdio")
 '''
-CONTEXT = cast("Context", SimpleNamespace(session_id="s1", history=[]))
+
+
+async def _at_once() -> None:
+    """The turn is the user's."""
+
+
+CONTEXT = cast("Context", SimpleNamespace(session_id="s1", history=[], committed=_at_once))
 # The server needs the same packages as this process, and a process started by us inherits no variables.
 PATHS = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
