@@ -15,6 +15,7 @@ PRINTS = {
     "01_one_function.py": ["transcript: what time do you open on saturday", "ten to two", "answered after"],
     "02_agent_with_tools.py": ["find_table ended table 4 is free", "Table four is yours"],
     "03_your_own_server.py": ["answered over voice/ws"],
+    "06_speech_to_speech.py": ["a table for two tonight", "answered after", "table 4 is free"],
 }
 # Examples that need somebody to talk to have a test of their own.
 ELSEWHERE = {"04_livekit_room.py", "05_livekit_worker.py"}
