@@ -20,6 +20,9 @@ from beluga_voice.core.realtime import RealtimeMachine, RealtimeSettings
 from beluga_voice.core.realtime_transitions import TABLE, TIMERS
 from beluga_voice.core.realtime_words import Words
 
+# Half a million steps in each process that has a share of these tests.
+pytestmark = pytest.mark.timeout(400)
+
 SERVER = RealtimeSettings(user_away_timeout=5.0, idle_timeout=100.0, max_turn=8.0, renew_early=10.0)
 VARIANTS = {
     "the model takes turns": SERVER,
