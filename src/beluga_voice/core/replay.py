@@ -16,8 +16,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from beluga_voice.core import realtime_words
 from beluga_voice.core.commands import command_to_dict
 from beluga_voice.core.inputs import input_from_dict
+from beluga_voice.core.realtime import RealtimeMachine, RealtimeSettings
 from beluga_voice.core.settings import TurnSettings
 from beluga_voice.core.turn import TurnMachine
 
@@ -79,11 +81,11 @@ def replay(lines: Iterable[Line]) -> ReplayResult:
         ValueError: if the header is missing or of another version, or a line is not understood.
     """
     result = ReplayResult()
-    machine: TurnMachine | None = None
+    machine: TurnMachine | RealtimeMachine | None = None
     decided: deque[Line] = deque()
     for number, line in enumerate(lines, 1):
         if machine is None:
-            machine = TurnMachine(_settings(line))
+            machine = _machine(line)
             result.session_id = str(line.get("session_id", ""))
             result.started_at = str(line.get("started_at", ""))
             continue
@@ -108,6 +110,12 @@ def replay(lines: Iterable[Line]) -> ReplayResult:
     return result
 
 
+def _machine(header: Line) -> TurnMachine | RealtimeMachine:
+    """The core that wrote the log: speech to speech has one of its own, with settings of its own."""
+    settings = _settings(header)
+    return RealtimeMachine(settings) if isinstance(settings, RealtimeSettings) else TurnMachine(settings)
+
+
 def _settings(header: Line) -> TurnSettings:
     if header.get("kind") != "header":
         raise ValueError("line 1: it does not begin with the header of an event log")
@@ -123,14 +131,23 @@ def _settings(header: Line) -> TurnSettings:
     for name, value in settings.items():
         if name != "language" and not isinstance(value, int | float):
             raise ValueError(f"line 1: settings.{name}={value!r} is not a number")
-    return TurnSettings.from_dict(settings)
+    kind = RealtimeSettings if "server_turns" in settings else TurnSettings
+    return kind.from_dict(settings)
 
 
-def _feed(machine: TurnMachine, line: Line, number: int) -> list[Line]:
+def _input(values: dict[str, Any]) -> Any:
+    """An input of either core."""
+    own = getattr(realtime_words, str(values["type"]), None)
+    if own is None or values["type"] not in realtime_words.__all__:
+        return input_from_dict(values)
+    return own(**{name: value for name, value in values.items() if name != "type"})
+
+
+def _feed(machine: TurnMachine | RealtimeMachine, line: Line, number: int) -> list[Line]:
     try:
         now = float(line["now"])
         if line["kind"] == "input":
-            machine.feed(input_from_dict(dict(line["value"])), now)
+            machine.feed(_input(dict(line["value"])), now)
         else:
             machine.wake(now)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

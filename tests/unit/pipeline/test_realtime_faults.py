@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import beluga_voice as bv
 from beluga_voice import events as ev
+from beluga_voice.core.replay import replay
 from beluga_voice.session.session import Session
 from beluga_voice.testing.scripted import silence, tone
 from beluga_voice.testing.scripted_realtime import ScriptedModel, ScriptedReply, SettingsModel
@@ -238,3 +241,24 @@ def test_a_stop_while_the_model_is_being_reached_is_quick(s2s: RealtimeStage) ->
             await starting
 
     s2s.play(scene)
+
+
+@pytest.mark.parametrize("turns", ["server", "local"])
+def test_the_event_log_replays(s2s: RealtimeStage, turns: str, tmp_path: Path) -> None:
+    s2s.script("tell me", "tell me", "no stop", replies=(LONG, "Fine."), speed=20.0, session_limit=30.0)
+    path = tmp_path / "log.jsonl"
+
+    async def scene(session: Session) -> None:
+        await session.start()
+        await session.process_audio(tone(0.5))
+        s2s.stream.drop()
+        await voice(session, 0.5, 1.5, 1.0, 2.0)
+        await session.send_text("and now")
+        await session.process_audio(silence(20.0))
+
+    s2s.play(scene, turns, event_log=path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    result = replay(lines)
+    assert result.difference is None
+    assert result.complete
+    assert result.inputs > 40 and result.commands > 30
