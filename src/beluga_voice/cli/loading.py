@@ -9,16 +9,17 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from beluga_voice.agents.agent import Agent
-from beluga_voice.backends import new_backend
-from beluga_voice.backends.base import Backend
 from beluga_voice.config import Config
 from beluga_voice.errors import BackendError, ConfigError
 from beluga_voice.registry import get_registry
+
+if TYPE_CHECKING:
+    # What a conversation needs is loaded when it is used: a worker registers first.
+    from rich.console import Console
+
+    from beluga_voice.backends.base import Backend
 
 __all__ = ["DEFAULT_AGENT", "agent_factory", "load_backend", "load_config", "started"]
 
@@ -48,6 +49,8 @@ def agent_factory(name: str) -> Callable[[], dict[str, Any]]:
         raise
     except Exception as error:  # importing runs the user's file, which may fail in any way
         raise _wrong_agent(name, f"{type(error).__name__}: {error}") from error
+    from beluga_voice.agents.agent import Agent
+
     if isinstance(found, Agent):
         return lambda: {"agent": found}
     if inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found):
@@ -67,6 +70,8 @@ def _required_parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def _made(name: str, value: Any) -> dict[str, Any]:
+    from beluga_voice.agents.agent import Agent
+
     if isinstance(value, Agent):
         return {"agent": value}
     raise _wrong_agent(name, f"returned {type(value).__name__}, not an Agent")
@@ -105,6 +110,8 @@ def load_config(path: Path | None, provider: str | None = None, **values: Any) -
 def load_backend(path: Path | None, provider: str | None, **values: Any) -> Backend:
     """A backend by `load_config`; nothing is loaded or connected yet."""
     config = load_config(path, provider, **values)
+    from beluga_voice.backends import new_backend
+
     return new_backend(config.provider, config)
 
 

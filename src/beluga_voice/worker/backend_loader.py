@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -53,10 +54,10 @@ class BackendLoader:
             await self._backend.stop()
 
     async def _load(self) -> Backend:
-        # Imports take half a second: off the loop, which meanwhile registers the worker.
+        # Imports take a second: off the loop, which meanwhile registers the worker and answers the server.
         loop = asyncio.get_running_loop()
         began = loop.time()
-        make = await loop.run_in_executor(None, _import_backend)
+        make = await loop.run_in_executor(None, _import_backend, self._config)
         self._backend = make(self._config.provider, self._config)
         await self._backend.start()
         await loop.run_in_executor(None, _import_livekit)
@@ -64,9 +65,24 @@ class BackendLoader:
         return self._backend
 
 
-def _import_backend() -> Callable[[str, Config], Backend]:
+def _import_backend(config: Config) -> Callable[[str, Config], Backend]:
+    """Imports everything the configuration names; a name that is wrong is told when the backend is made."""
     from beluga_voice.backends import new_backend
+    from beluga_voice.registry import registry_for
 
+    with contextlib.suppress(BackendError):
+        registry_for("backend").factory(config.provider)
+        for kind, name in (
+            ("vad", config.vad_provider or "silero"),
+            ("stt", config.stt_provider),
+            ("tts", config.tts_provider),
+            ("llm", config.llm_provider),
+            ("s2s", config.s2s_provider),
+            ("turn", config.turn_detection_provider),
+            ("noise", config.noise_cancellation_provider),
+        ):
+            if name:
+                registry_for(kind).factory(name)
     return new_backend
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from socket import socket
 
-from beluga_voice.errors import BackendError
+from beluga_voice.errors import AuthError, BackendError, ConfigError, ConnectError
 from beluga_voice.worker.local import LocalWorker
 from beluga_voice.worker.program import run_bounded
 from beluga_voice.worker.task import WorkerTask
@@ -46,9 +46,13 @@ async def _work(task: WorkerTask, sock: socket) -> int:
     line = await Line.over(sock)
     try:
         return await _Child(task, line).run()
-    except BackendError as error:
+    except (ConfigError, AuthError, ConnectError) as error:
+        # Another life would not change it; a machine too busy to load the models in time may be better later.
         line.say("fatal", op=error.op, code=error.code, message=error.message)
         return 2
+    except BackendError as error:
+        log.error("a worker process failed: %s", error.message)
+        return 1
     finally:
         await line.flush()
         line.close()

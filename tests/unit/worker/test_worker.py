@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -91,3 +93,15 @@ def test_the_worst_of_lag_loop_and_machine_counts(
     lag: float, loop: float, machine: float, busy: float
 ) -> None:
     assert busyness(lag, loop, machine) == pytest.approx(busy)
+
+
+def test_what_is_loaded_before_a_worker_is_registered_is_little() -> None:
+    code = (
+        "import sys, beluga_voice.cli.app, beluga_voice.cli.worker, beluga_voice.worker.local\n"
+        "heavy = ('numpy', 'aiohttp', 'livekit.rtc', 'onnxruntime', 'beluga_voice.session.session')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
