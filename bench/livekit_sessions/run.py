@@ -189,7 +189,7 @@ async def _agent(
     python = _CACHE / contender.env / "bin" / "python" if contender.env else Path(sys.executable)
     if not python.exists():
         raise RunError(f"{python} is missing; run scripts/bench, which makes it")
-    path = _CACHE / "room-job.json"
+    path = _CACHE / f"room-job-{key}.json"
     path.write_text(json.dumps(job))
     refused = str(_PEERS / "refused")
     environment = {**os.environ, "BENCH_JOB": str(path), **({"PYTHONPATH": refused} if contender.env else {})}

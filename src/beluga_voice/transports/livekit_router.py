@@ -26,6 +26,8 @@ __all__ = ["AudioTap", "Router", "router"]
 
 # Answers to these are awaited through the room's own queue.
 _FOR_ROOMS = frozenset({"publish_track", "unpublish_track", "rpc_method_invocation"})
+# Answers to ours are awaited by number.
+_ANSWERS = frozenset({"capture_audio_frame", "publish_data", "send_text"})
 # Requests of ours are numbered far above the SDK's own.
 _FIRST_REQUEST = 1 << 60
 _FRAME_MS = 20
@@ -92,7 +94,7 @@ class Router:
         self._lock = queue._lock  # pyright: ignore[reportPrivateUsage]
         self._unsubscribe = queue.unsubscribe
         self._rooms: dict[int, tuple[asyncio.AbstractEventLoop, Any]] = {}
-        self._waiting: dict[int, Callable[[str], None]] = {}
+        self._waiting: dict[int, Callable[[Any], None]] = {}
         self._frames: dict[asyncio.AbstractEventLoop, deque[tuple[AudioTap, bytes]]] = {}
         self._numbers = itertools.count(_FIRST_REQUEST)
         self.taps: dict[int, AudioTap] = {}
@@ -125,10 +127,8 @@ class Router:
     ) -> None:
         """Gives samples to a source; ``done`` is called on the SDK's thread when it took them, with an error or ""."""
         request = ffi_pb2.FfiRequest()
-        number = next(self._numbers)
         capture = request.capture_audio_frame
         capture.source_handle = source._ffi_handle.handle  # pyright: ignore[reportPrivateUsage]
-        capture.request_async_id = number
         # The samples must stay where they are until the answer.
         kept = ctypes.create_string_buffer(pcm, len(pcm))
         buffer = capture.buffer
@@ -136,15 +136,29 @@ class Router:
         buffer.sample_rate, buffer.num_channels = sample_rate, channels
         buffer.samples_per_channel = len(pcm) // (2 * channels)
 
-        def answered(error: str, kept: object = kept) -> None:
-            done(error)
+        def answered(answer: Any, kept: object = kept) -> None:
+            done(answer.error)
 
+        self.ask(request, capture, answered)
+
+    def ask(self, request: ffi_pb2.FfiRequest, part: Any, answered: Callable[[Any], None]) -> int:
+        """Makes a request of which ``part`` is filled in; ``answered`` gets the answer, on the SDK's thread.
+
+        Returns:
+            Its number, for `forget`.
+        """
+        part.request_async_id = number = next(self._numbers)
         self._waiting[number] = answered
         try:
             self._client.request(request)
         except BaseException:
             self._waiting.pop(number, None)
             raise
+        return number
+
+    def forget(self, number: int) -> None:
+        """Waits no more for the answer to a request."""
+        self._waiting.pop(number, None)
 
     def hand_over(self, loop: asyncio.AbstractEventLoop, tap: AudioTap, pcm: bytes) -> None:
         """Passes a frame to its loop; what comes before the loop has woken goes along."""
@@ -171,11 +185,11 @@ class Router:
         if kind == "audio_stream_event":
             if self._on_audio(event.audio_stream_event):
                 return
-        elif kind == "capture_audio_frame":
-            answer = event.capture_audio_frame
+        elif kind in _ANSWERS:
+            answer = getattr(event, kind)
             answered = self._waiting.pop(answer.async_id, None)
             if answered is not None:
-                answered(answer.error)
+                answered(answer)
                 return
         elif kind == "room_event":
             with self._lock:
