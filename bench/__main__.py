@@ -18,6 +18,10 @@ def main() -> int:
             from bench.load import main as load
 
             return load(arguments[1:])
+        case ["profile"]:
+            from bench.profile import main as profile
+
+            return profile(arguments[1:])
         case ["turns"]:
             from bench.turns import main as turns
 

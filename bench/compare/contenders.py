@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CONTENDERS", "FLOOR", "OURS", "Contender", "DriverError", "run"]
+__all__ = ["CONTENDERS", "FLOOR", "OURS", "Contender", "DriverError", "command_of", "run"]
 
 _ROOT = Path(__file__).parent.parent.parent
 _DRIVERS = _ROOT / "bench" / "peers"
@@ -57,6 +57,12 @@ CONTENDERS: dict[str, Contender] = {
 }
 
 
+def command_of(key: str) -> list[str]:
+    """The program that runs a job it reads from stdin."""
+    contender = CONTENDERS[key]
+    return [str(contender.python), str(_DRIVERS / contender.driver)]
+
+
 def run(key: str, job: dict[str, Any], timeout: float) -> dict[str, Any]:
     """One job in a fresh process.
 
@@ -66,7 +72,7 @@ def run(key: str, job: dict[str, Any], timeout: float) -> dict[str, Any]:
     contender = CONTENDERS[key]
     if not contender.python.exists():
         raise DriverError(f"{contender.python} is missing; run scripts/bench, which makes it")
-    command = [str(contender.python), str(_DRIVERS / contender.driver)]
+    command = command_of(key)
     if job["mode"] == "import":
         return _import(contender)
     given = json.dumps({"smart_turn": True, **job, **contender.job})

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import usage
@@ -55,15 +56,14 @@ def main(make: Callable[[dict[str, Any]], System]) -> None:
     }
     result: dict[str, Any] = {"system": system.name, "version": system.version, "settings": system.settings}
     result["import"] = loaded
-    if job["mode"] != "import":
-        with asyncio.Runner(loop_factory=_loop_factory(job["loop"])) as runner:
-            result |= runner.run(_run(job, system))
-            with os.fdopen(out, "w") as stream:
-                json.dump(result, stream)
-            os._exit(0)  # some frameworks do not end
-    with os.fdopen(out, "w") as stream:
-        json.dump(result, stream)
-    os._exit(0)
+    with asyncio.Runner(loop_factory=_loop_factory(job["loop"])) as runner:
+        result |= runner.run(_run(job, system))
+        text = json.dumps(result)
+        if "out" in job:
+            Path(job["out"]).write_text(text, encoding="utf-8")
+        with os.fdopen(out, "w") as stream:
+            stream.write(text)
+        os._exit(0)  # some frameworks do not end
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -23,7 +23,7 @@ from beluga_voice.config import SessionConfig
 from beluga_voice.interfaces import Transport
 from beluga_voice.server.app import create_app
 from beluga_voice.server.limits import Limits
-from beluga_voice.server.run import serve
+from beluga_voice.server.run import loop_factory, serve
 
 __all__ = ["demo"]
 
@@ -95,8 +95,8 @@ def demo(
             app = create_app(backend, session_config, limits=limits, page=page)
             await serve(app, host, port, ready=ready)
 
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main())
     return 0
 
 

@@ -20,6 +20,7 @@ from beluga_voice.config import SessionConfig
 from beluga_voice.interfaces import Transport
 from beluga_voice.server.app import create_app
 from beluga_voice.server.limits import Limits
+from beluga_voice.server.run import loop_factory
 from beluga_voice.server.run import serve as run_server
 
 __all__ = ["serve"]
@@ -75,6 +76,6 @@ def serve(
             )
             await run_server(app, host, port, ready=lambda url: log.info("ready at %s", url))
 
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main())
     return 0
