@@ -17,6 +17,10 @@ BYTES_PER_SAMPLE = 2
 MAX_SAMPLE_RATE = 192_000
 
 
+def _no_facts() -> dict[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFrame:
     """A piece of audio.
@@ -41,9 +45,15 @@ class AudioFrame:
     pts: float = 0.0
     participant: str = ""
     age: float = 0.0
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    metadata: dict[str, Any] = field(default_factory=_no_facts)
 
     def __post_init__(self) -> None:
+        # A hundred frames a second and session come by: what is right is told with one look.
+        whole = self.channels in (1, 2) and not len(self.data) % (BYTES_PER_SAMPLE * self.channels)
+        if not whole or not 0 < self.sample_rate <= MAX_SAMPLE_RATE:
+            self._refuse()
+
+    def _refuse(self) -> None:
         if self.channels not in (1, 2):
             raise FormatError(
                 "audio_frame", "invalid_format", f"channels must be 1 or 2, got {self.channels}"
@@ -54,13 +64,12 @@ class AudioFrame:
                 "invalid_format",
                 f"sample_rate must be 1 to {MAX_SAMPLE_RATE} Hz, got {self.sample_rate}",
             )
-        if len(self.data) % (BYTES_PER_SAMPLE * self.channels):
-            raise FormatError(
-                "audio_frame",
-                "invalid_format",
-                f"{len(self.data)} bytes are not a whole number of {self.channels}-channel 16-bit samples; "
-                "send s16le PCM",
-            )
+        raise FormatError(
+            "audio_frame",
+            "invalid_format",
+            f"{len(self.data)} bytes are not a whole number of {self.channels}-channel 16-bit samples; "
+            "send s16le PCM",
+        )
 
     @property
     def samples(self) -> int:

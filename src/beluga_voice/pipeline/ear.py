@@ -65,7 +65,7 @@ class Ear:
         self._window_bytes = window * 2
         self._window_seconds = window / EAR_RATE
         self._vad = open_vad(self._on_window)
-        self._pending = bytearray()
+        self._pending = b""
         self._resampler: Resampler | None = None
         self._rate = EAR_RATE
         self._level_at = 0.0
@@ -95,12 +95,11 @@ class Ear:
         if not pcm:
             return
         self._to_stt(pcm, end)
-        self._pending += pcm
-        size = self._window_bytes
-        while len(self._pending) >= size:
-            window = bytes(self._pending[:size])
-            del self._pending[:size]
-            self._vad.push(window, end - len(self._pending) / (2 * EAR_RATE))
+        pending, size = self._pending + pcm, self._window_bytes
+        while len(pending) >= size:
+            window, pending = pending[:size], pending[size:]
+            self._vad.push(window, end - len(pending) / (2 * EAR_RATE))
+        self._pending = pending
         if self._want_level and end - self._level_at >= _LEVEL_EVERY:
             self._level_at = end
             self._listener.on_level(rms_dbfs(pcm), self._probability)
