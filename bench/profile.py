@@ -23,8 +23,9 @@ _ROOT = Path(__file__).parent.parent
 _SPY = _ROOT / ".cache" / "bench" / "tools" / "bin" / "py-spy"
 _RATE = 250
 _LINE = re.compile(r":\d+\)$")
-# What the event loop does for the session; what is above it is the program itself.
-_LOOP = ("_run_once", "Handle._run")
+_LOOP = "_run_once"
+_WORKER = "_worker (concurrent"
+_WAIT = ("EpollSelector.select", "KqueueSelector.select")
 
 Stacks = Counter[tuple[str, ...]]
 
@@ -66,20 +67,25 @@ def main(arguments: list[str]) -> int:
 
 
 def _stacks(text: str) -> Stacks:
-    """Samples in the event loop by stack, without line numbers and without what is above the loop."""
+    """Samples by stack, below the event loop or a thread pool, without line numbers."""
     stacks: Stacks = Counter()
     for line in text.splitlines():
         path, _, count = line.rpartition(" ")
         frames = [_LINE.sub(")", frame) for frame in path.split(";")]
         inside = [
-            i for i, f in enumerate(frames) if f.startswith(("BaseEventLoop.", "Handle.")) or _LOOP[0] in f
+            i for i, f in enumerate(frames) if f.startswith(("BaseEventLoop.", "Handle.")) or _LOOP in f
         ]
+        if frames[-1].startswith(_WAIT):
+            continue
         if inside:
             frames = ["event loop", *frames[max(inside) + 1 :]]
             if any("bench/peers/harness.py" in f for f in frames):
                 continue  # the bench's own sums, before and after
-        elif not frames[0].startswith("thread"):
-            frames = ["other threads and start", *frames[-12:]]
+        elif any(_WORKER in f for f in frames) and _WORKER not in frames[-1]:
+            at = next(i for i, f in enumerate(frames) if _WORKER in f)
+            frames = ["other threads", *frames[at + 1 :]]
+        else:
+            continue  # the program's start, and threads that wait
         stacks[tuple(frames)] += int(count)
     return stacks
 
@@ -98,7 +104,7 @@ def _show(console: Console, name: str, stacks: Stacks, top: int) -> None:
             whole[frame] += count
     table = Table(title=f"{name}: samples in the event loop ({total})", title_justify="left")
     for head in ("with calls", "by itself"):
-        table.add_column(head, justify="right", no_wrap=True)
+        table.add_column(head, justify="right", no_wrap=True, min_width=10)
         table.add_column(no_wrap=True, overflow="ellipsis", max_width=58)
     for (outer, many), (inner, few) in zip(whole.most_common(top), own.most_common(top), strict=False):
         table.add_row(f"{100 * many / total:.1f} %", outer, f"{100 * few / total:.1f} %", inner)

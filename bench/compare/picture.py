@@ -100,7 +100,7 @@ def picture(standings: dict[str, Standing], facts: dict[str, str]) -> str:
             300,
         ),
     ]
-    height = below + _PANEL_H + 88
+    height = below + _PANEL_H + 102
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
         'font-family="system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif">'
@@ -178,8 +178,8 @@ def _bars(
     x: float, y: float, title: str, note: str, values: dict[str, list[float]], goal: float
 ) -> list[str]:
     panel = _Panel(x, y, title, note)
+    panel.top += 14  # for the name of the goal
     top = _round_up(max((percentile(v, 95) for v in values.values()), default=goal))
-    wide = panel.right - panel.left
     width = 130.0  # for names
     left = panel.left - _AXIS + width
 
@@ -195,8 +195,7 @@ def _bars(
         panel.text(at(value), bottom + 16, _value(value), anchor="middle")
     panel.text((left + panel.right) / 2, bottom + 34, "ms", anchor="middle", size=11.5)
     panel.line([(at(goal), panel.top - 4), (at(goal), bottom)], _GOAL, 1.2, "4 3")
-    panel.text(at(goal), panel.top - 8, f"goal {goal:g}", _GOAL, "middle", size=11.5)
-    assert wide > width
+    panel.text(at(goal), panel.top - 9, f"goal {goal:g}", _GOAL, "middle", size=11.5)
     for index, (key, samples) in enumerate(values.items()):
         middle = panel.top + each * (index + 0.5)
         half, high = percentile(samples, 50), percentile(samples, 95)
