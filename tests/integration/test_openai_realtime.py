@@ -152,6 +152,7 @@ async def test_a_connection_that_fails_is_replaced(how: str) -> None:
         async with talking("openai_realtime", settings, backend={"max_retries": 5}) as session:
             heard = asyncio.create_task(finals(session, ev.AgentTextEvent, 2))
             await session.process_audio(tone(0.8) + silence(1.2))
+            await until(lambda: len(session.history) == 2)
             old = server.session
             match how:
                 case "abort":

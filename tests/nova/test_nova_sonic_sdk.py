@@ -87,6 +87,7 @@ async def test_a_stream_that_fails_is_replaced(how: str) -> None:
         async with talking("nova_sonic", config_of(server)) as session:
             heard = asyncio.create_task(finals(session, 2))
             await session.process_audio(tone(0.8) + silence(1.2))
+            await until(lambda: len(session.history) == 2)
             if how == "abort":
                 server.abort()
             else:
