@@ -19,7 +19,7 @@ import usage
 from person import Person, load
 from results import measured
 
-__all__ = ["System", "main", "tone", "words_of"]
+__all__ = ["System", "main", "perform", "tone", "words_of"]
 
 # After the window: time for the answers to what was said last.
 _TAIL = 2.0
@@ -57,7 +57,7 @@ def main(make: Callable[[dict[str, Any]], System]) -> None:
     result: dict[str, Any] = {"system": system.name, "version": system.version, "settings": system.settings}
     result["import"] = loaded
     with asyncio.Runner(loop_factory=_loop_factory(job["loop"])) as runner:
-        result |= runner.run(_run(job, system))
+        result |= runner.run(perform(job, system))
         text = json.dumps(result)
         if "out" in job:
             Path(job["out"]).write_text(text, encoding="utf-8")
@@ -74,7 +74,8 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(job: dict[str, Any], system: System) -> dict[str, Any]:
+async def perform(job: dict[str, Any], system: System) -> dict[str, Any]:
+    """The job, in the running event loop: everybody speaks, and what they noticed is measured."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.timeout(240)
 def test_a_few_sentences_are_spoken_to_the_real_pipeline(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "turns", "--set", "fresh", "--each", "2", "--at-once", "6"]
-    command += ["--settings", "defaults", "--peers", "", "--out", str(tmp_path)]
+    command += ["--settings", "defaults", "--no-real", "--peers", "", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=220)
     assert done.returncode == 0, done.stderr
     told = json.loads((tmp_path / "turns.json").read_text(encoding="utf-8"))
