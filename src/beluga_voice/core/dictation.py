@@ -48,7 +48,8 @@ def dictation(words: Sequence[str], language: Language) -> tuple[float, str] | N
         return 0.06, "a point or dash asks for more"
     if len(words) >= 2 and words[-2] in ("dot", "punkt", "punto", "point") and last in _DOMAINS:
         return 0.85, "an address with its domain"
-    if language.code == "en" and len(words) >= 3 and words[-2] == "at" and "email" in words:
+    address = len(words) >= 3 and words[-2] == "at" and "email" in words and last not in language.unfinished
+    if language.code == "en" and address:
         return 0.2, "an e-mail address without its domain"
     return _date(words) or _digits(words, language)
 

@@ -72,6 +72,11 @@ _MEASURED = frozenset(
 _CLAUSES = frozenset("as than if whenever wherever whatever what think".split())
 _ASKS_IF = frozenset("wondering wonder wondered know ask asking asked see check tell sure find".split())
 _CONDITIONS = frozenset("if unless although though while whenever once".split())
+_OTHER_SUBJECTS = frozenset("please then let i'm it's that's nobody somebody someone everyone there".split())
+_FRONTED = (
+    "as soon as", "as long as", "by the time", "in case", "every time", "each time", "the next time", "the last time",
+    "the moment",
+)  # fmt: skip
 _TIMED = frozenset("when before after because since until as".split())
 
 
@@ -242,13 +247,15 @@ def _correlative(f: Frame) -> Verdict:
 
 def _condition(f: Frame) -> Verdict:
     """A subordinate clause in front, and nothing after it."""
-    first, second = f.main[0], f.main[1] if len(f.main) > 1 else ""
-    timed = first in _TIMED and len(f.main) > 2 and second in SUBJECTS | {"my", "the"}
+    text = " ".join(f.main)
+    fronted = next((len(p.split()) - 1 for p in _FRONTED if text.startswith(p + " ")), 0)
+    first, second, *_ = (*f.main[fronted:], "")
+    timed = (first in _TIMED or fronted > 0) and len(f.main) > 2 and second in SUBJECTS | {"my", "the"}
     if not timed and not (first in _CONDITIONS and second):
         return None
-    later = f.main[3:]
+    later = f.main[fronted + 3 :]
     new_clause = any(
-        w in SUBJECTS or w in ("please", "then", "let", "i'm", "it's", "that's") or w.endswith(("'d", "'ll", "'re"))
+        w in SUBJECTS or w in _OTHER_SUBJECTS or w.endswith(("'d", "'ll", "'re"))
         for w in later[:-1]
     )  # fmt: skip
     if new_clause:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from beluga_voice.core.english_frame import ARTICLES, AUXILIARIES, DO, SUBJECTS, Frame, Verdict
+from beluga_voice.core.english_frame import ARTICLES, AUXILIARIES, BE, DO, SUBJECTS, WH, Frame, Verdict
 
 __all__ = [
     "intention", "noun_missing", "object_missing", "phrase_begun", "statement_begun", "wish",
@@ -37,6 +37,11 @@ _LEADING = frozenset(
     "sent charged gave made took brought forgot saw wanted tried have had ordered booked paid keep kept put "
     "believe mean meant guess suppose suggest recommend prefer depends costs became remember realized".split()
 )
+# Verbs that lead on after any subject ("my phone needs"), but not after a word that stands for what they lack.
+_NEEDING = frozenset(
+    "keeps seems needs wants costs includes contains means requires tends uses offers starting".split()
+)
+_STANDING_IN = WH | BE | frozenset("everything anything whatever all that than as if and time".split())
 _BEFORE_LEADING = SUBJECTS | frozenset("has have just who that".split())
 _BEGUN = frozenset(
     ["in order", "in case", "as soon", "as long", "as far", "on behalf", "the reason", "the fact", "make sure",
@@ -93,7 +98,9 @@ def object_missing(f: Frame) -> Verdict:
 
 
 def statement_begun(f: Frame) -> Verdict:
-    """A subject pronoun and a verb that leads on: "they charged", "it seems"."""
+    """A subject and a verb that leads on: "they charged", "it seems", "my phone needs"."""
+    if f.last in _NEEDING and f.before and _STANDING_IN.isdisjoint(f.words[:-1]):
+        return 0.2, "a verb without its object"
     if f.last not in _LEADING or f.before not in _BEFORE_LEADING or f.wh:
         return None
     return (0.15, "a verb without its object") if len(f.main) <= 3 else (0.45, "a verb that may lead on")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from beluga_voice.core.completeness import completeness, judge_words
@@ -25,11 +25,13 @@ UNFINISHED = {
         "I was wondering if you could",
         "do you know if they can", "a place called", "could you", "what can I", "how do I", "where can I find",
         "would you mind", "I just wanted to ask",
+        "the light keeps", "my phone needs", "the plan includes", "we need a room for three nights starting",
         "can I", "they don't", "I want to find out", "and I also", "he never", "I can't",
     ],
     "phrases": [
         "is it possible", "make sure", "in order", "as soon", "the reason", "could you please", "at least", "the next",
         "a large", "a vegetarian", "I have three questions", "either Monday", "something between fifty",
+        "as soon as I open the app", "by the time we arrive", "the next time you call", "every time I call",
         "if it rains on Sunday", "unless I restart it", "tell me how many people", "tell me what time", "I think",
         "you know",
         "let me think", "hold on a second", "just a moment", "okay so", "well", "so", "and then",
@@ -181,6 +183,7 @@ def test_any_words_have_a_probability_whatever_their_case_and_spaces(words: list
     assert completeness("  ".join(w.upper() for w in words) + " ") == plain
 
 
+@example(["email", "at"], "the")
 @given(
     st.lists(st.sampled_from(_VOCABULARY), max_size=6), st.sampled_from(["the", "my", "and", "because", "um"])
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy import fft
 
 from beluga_voice.config import Settings
 
@@ -32,6 +33,10 @@ _SECOND, _END, _LEAST = 83, 28, 8
 _CAUTION, _MOST, _OFFSET = 0.45, 0.6, -2.0
 
 Samples = npt.NDArray[Any]
+_HANNING = np.hanning(_FRAME).astype(np.float32)
+# How much of the window still overlaps itself at each lag, which is taken out of the autocorrelation.
+_OVERLAP = np.correlate(np.hanning(_FRAME), np.hanning(_FRAME), "full")[_FRAME - 1 :]
+_OVERLAP /= _OVERLAP[0]
 
 
 class MelodySettings(Settings):
@@ -66,7 +71,7 @@ def measure(audio: bytes, sample_rate: int) -> Melody | None:
     first = max(sounding[0], last - _SECOND)
     level = level[first:last]
     pitch = _pitch(frames[max(first, last - _END) : last])
-    return Melody(level=float(level[-_LEAST:].mean() - np.median(level)), fall=_fall(pitch))
+    return Melody(level=float(level[-_LEAST:].mean() - _median(level)), fall=_fall(pitch))
 
 
 def _decimated(audio: bytes, rate: int) -> Samples:
@@ -80,16 +85,21 @@ def _decimated(audio: bytes, rate: int) -> Samples:
 def _pitch(frames: Samples) -> Samples:
     """Hz of each frame by autocorrelation; 0 where it is not periodic."""
     size = 1024
-    windowed = (frames - frames.mean(axis=1, keepdims=True)) * np.hanning(_FRAME).astype(np.float32)
-    spectrum = np.fft.rfft(windowed, size, axis=1)
+    windowed = (frames - frames.mean(axis=1, keepdims=True)) * _HANNING
+    spectrum = fft.rfft(windowed, size, axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    correlation = np.fft.irfft(power, size, axis=1)
+    correlation = fft.irfft(power, size, axis=1)
     low, high = int(_RATE / _HIGHEST), int(_RATE / _LOWEST)
-    window = np.correlate(np.hanning(_FRAME), np.hanning(_FRAME), "full")[_FRAME - 1 :]
-    part = correlation[:, low : high + 1] / (window[low : high + 1] / window[0])
+    part = correlation[:, low : high + 1] / _OVERLAP[low : high + 1]
     best = part.argmax(axis=1)
     strength = part[np.arange(len(part)), best] / (correlation[:, 0] + 1e-12)
     return np.where(strength > _PERIODIC, _RATE / (best + low), 0.0).astype(np.float32)
+
+
+def _median(values: Samples) -> float:
+    """`numpy.median` would load `numpy.ma` with the first turn, which then waits 30 ms for it."""
+    ordered, half = np.sort(values), len(values) // 2
+    return float(ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2)
 
 
 def _fall(pitch: Samples) -> float:
@@ -98,7 +108,7 @@ def _fall(pitch: Samples) -> float:
     if len(voiced) < _LEAST:
         return 0.0
     semitones = 12 * np.log2(pitch[voiced] / 100.0)
-    sane = np.abs(semitones - np.median(semitones)) < _OCTAVE_ERROR
+    sane = np.abs(semitones - _median(semitones)) < _OCTAVE_ERROR
     t, y = voiced[sane] * (_HOP / _RATE), semitones[sane]
     if len(y) < _LEAST:
         return 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -70,6 +72,20 @@ def test_it_is_cheap() -> None:
     for _ in range(20):
         measure(FALLING, 16_000)
     assert (time.process_time() - began) / 20 < 0.01
+
+
+def test_the_first_judgement_loads_no_module() -> None:
+    program = """
+import sys
+from beluga_voice.providers.turn.melody import measure
+known = set(sys.modules)
+assert measure(sys.stdin.buffer.read(), 16_000)
+print(sorted(set(sys.modules) - known))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=FALLING, capture_output=True, check=True, timeout=50
+    )
+    assert done.stdout.decode().strip() == "[]"
 
 
 def test_it_is_registered() -> None:
