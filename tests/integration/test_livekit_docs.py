@@ -15,7 +15,7 @@ from beluga_voice.testing.livekit_server import LiveKitServer
 from beluga_voice.testing.redis_server import RedisServer
 
 DOCS = (Path(__file__).parents[2] / "docs" / "livekit.md").read_text(encoding="utf-8")
-SECTIONS = ("A server of your own", "An agent in a room", "Tokens", "Server APIs", "Webhooks")
+SECTIONS = ("A server of your own", "An agent in a room", "Transport", "Tokens", "Server APIs", "Webhooks")
 _PARTS = dict(part.split("\n", 1) for part in DOCS.split("\n## ")[1:])
 CODE = [
     pytest.param(code, id=f"{section}-{number}")

@@ -54,6 +54,17 @@ async def test_closed_before_it_connected(livekit_server: LiveKitServer) -> None
         await one.connect()
 
 
+async def test_closed_while_it_joins(livekit_server: LiveKitServer) -> None:
+    async with Person(livekit_server, "ann") as ann:
+        one = transport(livekit_server)
+        ear = Listener(one)
+        await asyncio.sleep(0)
+        await one.close()
+        assert await ear.ended() is None
+        await asyncio.sleep(0.5)
+        await until(lambda: not ann.room.remote_participants)
+
+
 async def test_a_token_is_enough(livekit_server: LiveKitServer) -> None:
     token = livekit_server.token("me", "room", can_publish=False)
     config = bv.TransportConfig(url=livekit_server.url, token=token, extra={"room": "room"})

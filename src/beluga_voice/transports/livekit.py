@@ -148,7 +148,13 @@ class LiveKitTransport:
                 the connection was lost and could not be made again in time.
             AuthError: ``authentication_failed`` if the token was refused then.
         """
-        await self.connect()
+        self._require_open("recv")
+        try:
+            await self.connect()
+        except BackendError:
+            if self._closed:  # while it was joining
+                return
+            raise
         while (frame := await self._inbox.get()) is not None:
             yield frame
         if self._error is not None and not self._closed:
