@@ -1,18 +1,18 @@
-"""Echo round trip in a LiveKit room: ``python -m bench.livekit_echo``, the transport against the plain SDK.
+"""Echo round trip in a LiveKit room: how much later a voice comes back from the transport than from the plain SDK.
 
-A person in this process gives short tones; an agent in another process sends back what it hears. Both agents are there
-at the same time, each in a room of its own, and are asked in turn, so that they share whatever else the machine does.
+A person in this process gives short tones; an agent in another process sends back what it hears, with the SDK as its own
+examples use it, or with the transport as it is by default. All agents are there at the same time, each in a room of its
+own on one server, and are asked by turns, so that they share whatever else the machine does.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
+import contextlib
 import random
-import statistics
 import sys
 import time
+from typing import Any
 
 import numpy as np
 from livekit import rtc
@@ -21,21 +21,48 @@ import beluga_voice as bv
 from beluga_voice.testing.livekit_server import LiveKitServer
 from beluga_voice.testing.tones import tone_frames
 from beluga_voice.transports.livekit import LiveKitTransport
-from bench.report import machine
+from bench.figures import Result, median, percentile
+
+__all__ = ["measure"]
 
 RATE, BURST, LOUD = 48_000, 0.1, 1500
-PATIENCE = 1.5
+KINDS = {"sdk": 48_000, "ours": 16_000, "ours, 48 kHz": 48_000}
+# A tone that takes longer to come back has been lost.
+_PATIENCE = 1.5
+_ROUNDS, _QUICK_ROUNDS = 150, 25
 
 
-async def echo_ours(url: str, token: str) -> None:
-    transport = LiveKitTransport(bv.TransportConfig(url=url, token=token, sample_rate=RATE), features=())
+def measure(quick: bool) -> Result:
+    took = asyncio.run(_measure(_QUICK_ROUNDS if quick else _ROUNDS))
+    result = Result(data=took)
+    for kind, all_of in took.items():
+        heard = [t for t in all_of if t is not None]
+        result.add_times(f"echo round trip, {kind}", heard)
+        if kind == "sdk":
+            continue
+        pairs = [o - s for o, s in zip(all_of, took["sdk"], strict=True) if o is not None and s is not None]
+        lost = f"; {len(all_of) - len(heard)} lost" if len(heard) < len(all_of) else ""
+        result.add(
+            f"echo: added to the SDK's round trip, {kind}",
+            median(pairs) * 1000,
+            "ms",
+            30,
+            f"of pairs; p95 {percentile(pairs, 95) * 1000:.0f} ms of {len(pairs)}{lost}",
+        )
+    return result
+
+
+async def echo_ours(url: str, token: str, rate: int) -> None:
+    config = bv.TransportConfig(url=url, token=token, sample_rate=rate)
+    transport = LiveKitTransport(config)
+    await transport.connect()
     print("ready", flush=True)
     async for frame in transport.recv():
         await transport.send(frame)
 
 
-async def echo_sdk(url: str, token: str) -> None:
-    room, source = rtc.Room(), rtc.AudioSource(RATE, 1)
+async def echo_sdk(url: str, token: str, rate: int) -> None:
+    room, source = rtc.Room(), rtc.AudioSource(rate, 1)
     tracks: asyncio.Queue[rtc.Track] = asyncio.Queue()
     room.on("track_subscribed", lambda track, *_: tracks.put_nowait(track))
     await room.connect(url, token)
@@ -43,7 +70,7 @@ async def echo_sdk(url: str, token: str) -> None:
     options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
     await room.local_participant.publish_track(track, options)
     print("ready", flush=True)
-    async for event in rtc.AudioStream(await tracks.get(), sample_rate=RATE, num_channels=1):
+    async for event in rtc.AudioStream(await tracks.get(), sample_rate=rate, num_channels=1):
         await source.capture_frame(event.frame)
 
 
@@ -69,7 +96,8 @@ class Person:
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False)
         await self.room.local_participant.publish_track(track, options)
         self.tasks.append(asyncio.create_task(self._speak()))
-        await self._heard.wait()
+        async with asyncio.timeout(30):
+            await self._heard.wait()
 
     async def _speak(self) -> None:
         size, left, began = RATE // 100, 0, time.monotonic()
@@ -103,7 +131,7 @@ class Person:
         self.burst.set()
         sent = await self.sent_at.get()
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(_PATIENCE):
                 return await self.heard_at.get() - sent
         except TimeoutError:
             return None
@@ -114,55 +142,38 @@ class Person:
         await self.room.disconnect()
 
 
-async def measure(count: int) -> dict[str, list[float | None]]:
-    took: dict[str, list[float | None]] = {}
+async def _measure(rounds: int) -> dict[str, Any]:
+    took: dict[str, list[float | None]] = {kind: [] for kind in KINDS}
     chance = random.Random(1)
-    async with LiveKitServer() as server:
+    async with LiveKitServer() as server, contextlib.AsyncExitStack() as stack:
         people: dict[str, Person] = {}
-        agents: list[asyncio.subprocess.Process] = []
-        for kind in ("sdk", "ours"):
+        for kind, rate in KINDS.items():
             token = server.token("agent", kind, kind="agent")
             agent = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bench.livekit_echo", "--agent", kind, server.url, token),
+                *(sys.executable, "-m", "bench.livekit_echo", kind, server.url, token, str(rate)),
                 stdout=asyncio.subprocess.PIPE,
             )
-            agents.append(agent)
+            stack.push_async_callback(_end, agent)
+            assert agent.stdout is not None
+            async with asyncio.timeout(30):
+                assert (await agent.stdout.readline()).strip() == b"ready"
             people[kind] = Person()
+            stack.push_async_callback(people[kind].leave)
             await people[kind].join(server.url, server.token("person", kind))
-            took[kind] = []
         await asyncio.sleep(3.0)  # jitter buffers settle
-        for _ in range(count):
-            for kind, person in people.items():
-                took[kind].append(await person.round_trip())
-                await asyncio.sleep(0.4 + 0.1 * chance.random())
-        for person in people.values():
-            await person.leave()
-        for agent in agents:
-            agent.kill()
-            await agent.wait()
+        order = list(people)
+        for _ in range(rounds):
+            chance.shuffle(order)
+            for kind in order:
+                took[kind].append(await people[kind].round_trip())
+                await asyncio.sleep(0.3 + 0.1 * chance.random())
     return took
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=60, help="round trips of each")
-    parser.add_argument("--agent", nargs=3, metavar=("KIND", "URL", "TOKEN"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.agent:
-        kind, url, token = options.agent
-        asyncio.run(echo_ours(url, token) if kind == "ours" else echo_sdk(url, token))
-        return
-    print(json.dumps(machine()))
-    p50: dict[str, float] = {}
-    for kind, all_of in asyncio.run(measure(options.count)).items():
-        heard = sorted(t * 1000 for t in all_of if t is not None)
-        p50[kind] = statistics.median(heard)
-        p95 = heard[int(0.95 * (len(heard) - 1))]
-        print(
-            f"{kind:4}: p50 {p50[kind]:5.1f} ms, p95 {p95:5.1f} ms, {len(heard)} of {len(all_of)} came back"
-        )
-    print(f"added by the transport: {p50['ours'] - p50['sdk']:+.1f} ms (goal: at most +30)")
+async def _end(process: asyncio.subprocess.Process) -> None:
+    process.kill()
+    await process.wait()
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run((echo_sdk if sys.argv[1] == "sdk" else echo_ours)(*sys.argv[2:4], int(sys.argv[4])))

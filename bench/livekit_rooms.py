@@ -59,8 +59,9 @@ class Sdk:
 class Ours:
     """The same with the transport."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._transport = LiveKitTransport(bv.TransportConfig(url=url, token=token))
+    def __init__(self, url: str, token: str, bitrate: int) -> None:
+        config = bv.TransportConfig(url=url, token=token, extra={"bitrate": bitrate})
+        self._transport = LiveKitTransport(config, features=())
         self._hearing: asyncio.Task[None] | None = None
         self.frames = 0
 
@@ -100,7 +101,10 @@ def threads() -> int:
 async def main(kind: str, url: str, tokens: list[str], seconds: float) -> None:
     made: list[Any] = []
     for token in tokens:
-        made.append(Ours(url, token) if kind == "ours" else Sdk(url, token, kind == "sdk"))
+        # ours, or e.g. ours@32000 for another bitrate than the default.
+        name, _, bitrate = kind.partition("@")
+        ours = name == "ours"
+        made.append(Ours(url, token, int(bitrate or 64_000)) if ours else Sdk(url, token, kind == "sdk"))
         await made[-1].connect()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)

@@ -17,7 +17,7 @@ from bench.report import machine
 
 async def start(kind: str, server: LiveKitServer, count: int, seconds: float) -> asyncio.subprocess.Process:
     tokens = [
-        server.token(kind, f"room-{i}", kind="standard" if kind == "people" else "agent")
+        server.token(kind.partition("@")[0], f"room-{i}", kind="standard" if kind == "people" else "agent")
         for i in range(count)
     ]
     process = await asyncio.create_subprocess_exec(
@@ -61,7 +61,7 @@ async def main() -> None:
         for kind in options.kinds.split(","):
             f = await measure(kind, count, options.seconds)
             print(
-                f"{count:3} rooms, {kind:4}: {f['cpu']:5.2f} % of a core per room ({f['python']:.2f} % on the event "
+                f"{count:3} rooms, {kind:10}: {f['cpu']:5.2f} % of a core per room ({f['python']:.2f} % on the event "
                 f"loop's thread), {f['frames']:.1f} frames/s heard, {f['threads']} threads",
                 flush=True,
             )

@@ -19,6 +19,7 @@ PARTS = (
     "barge_in",
     "memory",
     "vad_cost",
+    "livekit_echo",
     "livekit_worker",
 )
 _DEADLINE = 600.0

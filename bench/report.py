@@ -38,7 +38,7 @@ def _from(path: str, key: str) -> str:
 
 
 def show(console: Console, results: dict[str, Result], facts: dict[str, str], seconds: float) -> None:
-    table = Table(title="Beluga Voice: embedded backend", title_justify="left", title_style="bold")
+    table = Table(title="Beluga Voice", title_justify="left", title_style="bold")
     for name, justify in (("goal", "left"), ("at most", "right"), ("measured", "right"), ("met", "left")):
         table.add_column(name, justify=justify, no_wrap=True)  # pyright: ignore[reportArgumentType]
     table.add_column("", style="dim", overflow="fold")

@@ -35,6 +35,7 @@ class Hearing:
         self._words = [(str(word), float(end) - entry["first"]) for word, _, end in entry["words"]]
         self._partial = partial
         self._size = int(rate * _WINDOW)
+        self._voiced = (_VOICED * 32768) ** 2 * self._size
         self._rest = np.empty(0, np.int16)
         self._begun: float | None = None
         self._now = 0.0
@@ -48,12 +49,14 @@ class Hearing:
 
     def push(self, pcm: bytes) -> list[str]:
         """Takes mono s16le; returns the partials of the present segment that are due."""
-        samples = np.concatenate((self._rest, np.frombuffer(pcm, np.int16)))
+        samples = np.frombuffer(pcm, np.int16)
+        if len(self._rest):
+            samples = np.concatenate((self._rest, samples))
         whole = len(samples) // self._size
         self._rest = samples[whole * self._size :]
-        windows = samples[: whole * self._size].reshape(-1, self._size).astype(np.float32) / 32768
-        for level in np.sqrt((windows**2).mean(axis=1)):
-            if level > _VOICED:
+        windows = samples[: whole * self._size].reshape(-1, self._size).astype(np.float32)
+        for power in np.einsum("ij,ij->i", windows, windows).tolist():
+            if power > self._voiced:
                 if self.quiet >= _NEW:
                     self._begun, self._told, self._final = self._now, 0, 0
                 self.quiet = 0.0

@@ -27,6 +27,8 @@ SENTENCES = {
     "dee": "do you have a vegetarian menu",
     "eve": "can I bring my dog along",
 }
+# A busy machine brings audio in pieces; what is said in one go is then one turn all the same.
+PATIENT = bv.TurnConfig(min_endpointing_delay=1.2, max_endpointing_delay=2.0)
 # RMS of full scale above which a frame is sound.
 _LOUD = 0.01
 # Two agents' audio goes through two jitter buffers, which a busy machine fills differently.
@@ -160,6 +162,7 @@ async def join(
     return sessions, events
 
 
+@pytest.mark.timeout(180)
 async def test_five_people_and_one_agent(livekit_server: LiveKitServer) -> None:
     async def answer(context: bv.Context, transcript: str) -> str:
         return f"Yes, {context.turn.participant}."
@@ -171,6 +174,7 @@ async def test_five_people_and_one_agent(livekit_server: LiveKitServer) -> None:
                 user_id="room",
                 agent_callback=answer,
                 phrases=tuple(SENTENCES.values()),
+                turn=PATIENT,
                 metadata={"room": "five"},
             )
         )
@@ -185,7 +189,12 @@ async def test_five_people_and_one_agent(livekit_server: LiveKitServer) -> None:
         # Three one after another, each answered …
         for who in ("ann", "bob", "cem"):
             await people[who].say(SENTENCES[who] + ".", silence=0.3)
-            await until(lambda who=who: f"Yes, {who}." in [m.content for m in session.history], 20.0)
+            heard = f"Yes, {who}."
+            await until(
+                lambda heard=heard: heard in [m.content for m in session.history],
+                30.0,
+                lambda: str(session.history),
+            )
         # … and two at the same time.
         await asyncio.gather(*(people[who].say(SENTENCES[who] + ".", silence=0.3) for who in ("dee", "eve")))
         await until(lambda: {m.participant for m in session.history} >= set(SENTENCES), 20.0)
@@ -202,16 +211,18 @@ async def test_five_people_and_one_agent(livekit_server: LiveKitServer) -> None:
         assert session.state == "closed"
 
 
+@pytest.mark.timeout(180)
 async def test_one_person_and_five_agents(
     livekit_server: LiveKitServer, scripted: tuple[ScriptedSTT, ScriptedTTS]
 ) -> None:
     stt, _ = scripted
     names = ("Ada", "Ben", "Cora", "Dan", "Elli")
     turns = ("Cora what time is it", "and how is the weather", "Ben what do you say")
-    stt._queue.extend(text for text in turns for _ in names)
+    pitches = (300.0, 500.0, 700.0)
+    stt.give_voices({pitch: [text] * 50 for pitch, text in zip(pitches, turns, strict=True)})
 
     async def answer(transcript: str) -> str:
-        return f"You said {transcript}."
+        return f"You said {next(text for text in turns if text in transcript)}."
 
     async with (
         bv.new_backend("livekit", scripted_config(livekit_server)) as backend,
@@ -220,15 +231,17 @@ async def test_one_person_and_five_agents(
         recorder = await stack.enter_async_context(Recorder.of(livekit_server, "panel"))
         ann = await stack.enter_async_context(caller(livekit_server, "panel"))
         sessions, events = await join(
-            stack, backend, "panel", bv.Floor(), names, answer, greeting="Hello there."
+            stack, backend, "panel", bv.Floor(), names, answer, greeting="Hello there.", turn=PATIENT
         )
         # Greetings come one after another.
-        await until(lambda: len(spoken(events)) == 5, 30.0)
+        await until(lambda: len(spoken(events)) == 5, 40.0)
         assert sorted(name for _, _, name in spoken(events)) == sorted(names)
-        speech = np.frombuffer(tone(1.5, 48_000), np.int16)
-        for count in range(1, 4):
+        for count, pitch in enumerate(pitches, 1):
+            speech = np.frombuffer(tone(1.5, 48_000, pitch), np.int16)
             await ann.play(np.concatenate([speech, np.zeros(24_000, np.int16)]))
-            await until(lambda count=count: len(spoken(events)) == 5 + count, 20.0)
+            await until(
+                lambda count=count: len(spoken(events)) == 5 + count, 30.0, lambda: str(spoken(events))
+            )
         assert [name for _, _, name in spoken(events)[5:]] == ["Cora", "Cora", "Ben"]
         replies = spoken(events)
         assert all(end <= start for (_, end, _), (start, _, _) in itertools.pairwise(replies))
@@ -239,7 +252,8 @@ async def test_one_person_and_five_agents(
             assert sorted([*mine, *others]) == sorted(
                 ["Hello there."] * 5 + [f"You said {text}." for text in turns]
             ), name
-            assert [m.content for m in session.history if m.participant == "ann"] == list(turns)
+            said = [m.content for m in session.history if m.participant == "ann"]
+            assert all(text in words for text, words in zip(turns, said, strict=True)), said
         assert set(recorder.audible) == set(names)
         assert recorder.together() <= _JITTER
         for session in sessions.values():
@@ -277,6 +291,7 @@ async def test_who_left_while_the_server_was_away_is_not_counted_as_present(
         await following
 
 
+@pytest.mark.timeout(120)
 async def test_two_agents_and_no_person(
     livekit_server: LiveKitServer, scripted: tuple[ScriptedSTT, ScriptedTTS]
 ) -> None:

@@ -43,6 +43,7 @@ async def at_work(server: LiveKitServer, **settings: Any) -> AsyncGenerator[bv.W
         "api_key": server.api_key,
         "api_secret": server.api_secret,
         "preload": False,
+        "max_load": 1.0,
         "processes": 2,
         "max_jobs": 4,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -39,6 +40,7 @@ async def at_work(
         "api_secret": server.api_secret,
         "agent_name": "desk",
     }
+    values["max_load"] = 1.0  # a busy test machine must not change who gets which job
     async with bv.Worker(entrypoint, **{"config": stage.config(), **values, **settings}) as worker:
         await worker.wait_ready(20)
         yield worker
@@ -51,16 +53,19 @@ async def echo(transcript: str) -> str:
 
 
 async def greets(job: bv.JobContext) -> None:
-    # Twelve seconds on scripted speech: a slow machine's listener still hears some of it.
-    session = await job.create_session(
-        agent_callback=echo, greeting="Good morning, this is the desk. " + "la " * 60
-    )
+    session = await job.create_session(agent_callback=echo, greeting="Good morning, this is the desk.")
     await session.start()
+    # Again and again: on a slow machine a listener is there only after the first words.
+    while session.persistence_status == "active":
+        await asyncio.sleep(0.5)
+        with contextlib.suppress(bv.SessionError):
+            if session.state == "listening":
+                await session.say("This is still the desk.")
 
 
 async def heard(one: Caller) -> None:
     await until(
-        lambda: any(level > 0.05 for _, level in one.levels), 20, lambda: f"{one.identity} hears nothing"
+        lambda: any(level > 0.05 for _, level in one.levels), 40, lambda: f"{one.identity} hears nothing"
     )
 
 
@@ -151,6 +156,7 @@ async def test_an_entry_point_that_stays_after_its_session_is_cancelled(
         assert worker.status["failed"] == 0
 
 
+@pytest.mark.timeout(180)
 async def test_ten_jobs_at_once_in_one_process(
     livekit_server: LiveKitServer, rooms: Rooms, stage: Stage
 ) -> None:

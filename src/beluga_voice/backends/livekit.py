@@ -47,6 +47,7 @@ class SettingsModel(Settings):
         participant: listen to this identity only.
         hear: ``people`` (who is not an agent) or ``everyone``.
         audio: ``each`` keeps who said what; ``mixed`` recognises all as one voice, at the cost of one.
+        bitrate: of the agent's voice at most, in bit/s.
         reconnect_timeout: seconds to try to come back to a room whose connection was lost.
         leave_after: seconds alone in a room somebody had been in, after which the session ends.
         delete_room: delete the room when the session ends, so that nobody stays in it alone.
@@ -62,6 +63,7 @@ class SettingsModel(Settings):
     participant: str = ""
     hear: Literal["people", "everyone"] = "people"
     audio: Literal["each", "mixed"] = "each"
+    bitrate: int = Field(default=64_000, ge=6_000, le=510_000)
     reconnect_timeout: float = Field(default=60.0, ge=0.0, le=3600.0)
     leave_after: float = Field(default=20.0, ge=0.0, le=86_400.0)
     delete_room: bool = False
@@ -90,7 +92,7 @@ class SettingsModel(Settings):
 class LiveKitBackend(Backend):
     """Agents in LiveKit rooms.
 
-    A session's room is ``metadata["room"]``, else a new one; ``connection_url`` names another server than ``url``.
+    A session's room is ``metadata["room"]``, else that of its token, else a new one; ``connection_url`` names another server than ``url``.
     """
 
     def __init__(self, config: Config) -> None:
@@ -121,7 +123,9 @@ class LiveKitBackend(Backend):
         """Joins the session's room; failing here leaves nothing behind."""
         if config.transport is not None and not isinstance(config.transport, str):
             return config.transport  # pyright: ignore[reportReturnType]
-        room = config.metadata.get("room") or f"beluga-{session_id}"
+        token = config.token if config.token.get_secret_value() else self.settings.token
+        # A token says itself which room it is for.
+        room = config.metadata.get("room") or ("" if token.get_secret_value() else f"beluga-{session_id}")
         if not isinstance(room, str):
             raise ConfigError(
                 "create_session", "invalid_config", f"metadata['room'] must be a string, got {room!r}"
@@ -132,12 +136,12 @@ class LiveKitBackend(Backend):
             "name": config.agent_name or s.name,
             "hear": s.hear,
             "audio": s.audio,
+            "bitrate": s.bitrate,
             "reconnect_timeout": s.reconnect_timeout,
             "leave_after": s.leave_after,
         }
         if s.participant:
             extra["participant"] = s.participant
-        token = config.token if config.token.get_secret_value() else s.token
         if not token.get_secret_value():
             extra |= {
                 "api_key": s.api_key,

@@ -6,9 +6,7 @@ import functools
 import importlib
 import inspect
 import logging
-import os
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,6 +34,7 @@ def worker(
     url: str = "",
     processes: int = 1,
     max_jobs: int = 0,
+    max_load: float = 0.95,
     on_request: str = "",
     provider: str | None = None,
     config: Path | None = None,
@@ -60,6 +59,7 @@ def worker(
         url: of the LiveKit server, instead of LIVEKIT_URL.
         processes: each with its own event loop; one per core carries the most.
         max_jobs: jobs at once in each process; 0 for the backend's max_concurrent_sessions.
+        max_load: above it, for five seconds, no job is taken; 1 for no such limit.
         on_request: async function of (request) that accepts or rejects a job, as module:attribute.
         provider: the backend that makes sessions; embedded unless the configuration says otherwise.
         config: a YAML or TOML file.
@@ -81,19 +81,14 @@ def worker(
         kind=kind,
         processes=processes,
         max_jobs=max_jobs,
+        max_load=max_load,
         drain_timeout=drain_timeout,
         health_port=health_port,
         health_host=health_host,
         preload=not lazy,
         **settings,
     )
-    status = made.run(room)
-    if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
-        # A thread of an entry point that never ends would hold the exit up for ever.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    return status
+    return made.run(room)
 
 
 def _function(name: str, argument: str) -> Any:

@@ -20,6 +20,7 @@ from beluga_voice.errors import BackendError, ConfigError, ConnectError, FormatE
 from beluga_voice.frames import AudioFrame
 from beluga_voice.transports.livekit_audio import Inbox, RoomAudio
 from beluga_voice.transports.livekit_connection import Connection
+from beluga_voice.transports.livekit_dtmf import PAUSE, Keys
 from beluga_voice.transports.livekit_feature import RoomFeature
 from beluga_voice.transports.livekit_features import default_features
 from beluga_voice.transports.livekit_preconnect import PreConnectAudio
@@ -69,7 +70,7 @@ class LiveKitTransport:
             mixed=self._settings.audio == "mixed",
             recording=self._recording_source(),
         )
-        self._voice = Voice(config.sample_rate, config.channels)
+        self._voice = Voice(config.sample_rate, config.channels, self._settings.bitrate)
         self._connection = Connection(
             self._credentials,
             self._settings,
@@ -81,6 +82,7 @@ class LiveKitTransport:
             self._presence.forget,
             self._end,
         )
+        self._keys = Keys()
         self._clears = 0
         self._error: BackendError | None = None
         self._closed = False
@@ -227,6 +229,29 @@ class LiveKitTransport:
         room = self._require_room("publish_data")
         call = room.local_participant.publish_data(payload, topic=topic, destination_identities=list(to))
         await self._call("publish_data", call)
+
+    async def send_dtmf(self, keys: str, *, pause: float = PAUSE, to: Sequence[str] = ()) -> None:
+        """Presses telephone keys: in a phone menu that the agent has called, or for another participant.
+
+        They do not sound in the room; livekit-sip puts them on the phone line. Returns when the last one was sent.
+
+        Args:
+            keys: of ``0-9 * # A-D``, and ``w`` to wait half a second: ``"1w4321#"``.
+            pause: seconds from one key to the next, 0 to 60.
+            to: identities that get them; everybody if empty.
+
+        Raises:
+            FormatError: ``invalid_format`` for other keys, none, or another pause; then nothing was pressed.
+            ConnectError: ``connection_failed`` if not connected, or the connection was lost meanwhile;
+                ``details["sent"]`` is how many keys were pressed before.
+        """
+
+        async def room() -> rtc.Room:
+            self._require_room("send_dtmf")
+            await self._voice.wait_for_listener()  # who does not know us yet would drop them
+            return self._require_room("send_dtmf")
+
+        await self._keys.press(keys, room, pause, to)
 
     async def set_attributes(self, attributes: Mapping[str, str]) -> None:
         """Sets attributes of the agent that all others can read; others stay, empty ones are removed.

@@ -19,7 +19,7 @@ from livekit.rtc._proto import ffi_pb2
 from beluga_voice.errors import ConnectError
 from beluga_voice.transports.livekit_router import router
 
-__all__ = ["Packets", "send_text"]
+__all__ = ["Packets", "ask", "send_text"]
 
 log = logging.getLogger(__name__)
 
@@ -87,22 +87,28 @@ async def send_text(
     send.options.topic = topic
     send.options.attributes.update(attributes)
     send.options.sender_identity = sender_identity or room.local_participant.identity
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[str] = loop.create_future()
+    answer = await ask(request, send)
+    if answer.HasField("error"):
+        problem = answer.error.description
+        raise ConnectError("send_text", "connection_failed", f"livekit: a text was not sent: {problem}")
 
-    def tell(problem: str) -> None:
+
+async def ask(request: ffi_pb2.FfiRequest, part: Any) -> Any:
+    """Makes a request of which ``part`` is filled in, and returns the SDK's answer."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def tell(answer: Any) -> None:
         if not done.done():
-            done.set_result(problem)
+            done.set_result(answer)
 
     def answered(answer: Any) -> None:
         if not loop.is_closed():
-            problem = answer.error.description if answer.HasField("error") else ""
-            loop.call_soon_threadsafe(tell, problem)
+            loop.call_soon_threadsafe(tell, answer)
 
-    number = router().ask(request, send, answered)
+    number = router().ask(request, part, answered)
     try:
-        if problem := await done:
-            raise ConnectError("send_text", "connection_failed", f"livekit: a text was not sent: {problem}")
+        return await done
     finally:
         router().forget(number)
 

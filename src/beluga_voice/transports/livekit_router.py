@@ -27,7 +27,7 @@ __all__ = ["AudioTap", "Router", "router"]
 # Answers to these are awaited through the room's own queue.
 _FOR_ROOMS = frozenset({"publish_track", "unpublish_track", "rpc_method_invocation"})
 # Answers to ours are awaited by number.
-_ANSWERS = frozenset({"capture_audio_frame", "publish_data", "send_text"})
+_ANSWERS = frozenset({"capture_audio_frame", "publish_data", "publish_sip_dtmf", "send_text"})
 # Requests of ours are numbered far above the SDK's own.
 _FIRST_REQUEST = 1 << 60
 _FRAME_MS = 20

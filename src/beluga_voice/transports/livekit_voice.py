@@ -33,10 +33,12 @@ class Voice:
     Args:
         sample_rate: of what is sent, in Hz; the encoder resamples, once.
         channels: 1 or 2.
+        bitrate: at most, in bit/s.
     """
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_rate: int, channels: int, bitrate: int) -> None:
         self._rate = sample_rate
+        self._bitrate = bitrate
         self._channels = channels
         self._source: rtc.AudioSource | None = None
         self._publication: rtc.LocalTrackPublication | None = None
@@ -61,6 +63,7 @@ class Voice:
         source = rtc.AudioSource(self._rate, self._channels, queue_size_ms=_QUEUE_MS)
         track = rtc.LocalAudioTrack.create_audio_track("beluga-voice", source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=True)
+        options.audio_encoding.max_bitrate = self._bitrate
         try:
             async with asyncio.timeout(_PUBLISH_DEADLINE):
                 self._publication = await room.local_participant.publish_track(track, options)
@@ -90,9 +93,7 @@ class Voice:
             )
         if not frame.data:
             return
-        if not self._waited:
-            self._waited = True
-            await self._first_listener(publication)
+        await self.wait_for_listener()
         # Two frames at a time inside the SDK might change places.
         async with self._sending:
             await self._taken()
@@ -100,6 +101,21 @@ class Voice:
                 return
             self._busy = True
             router().capture(source, frame.data, self._rate, self._channels, self._on_taken)
+
+    async def wait_for_listener(self) -> None:
+        """Returns when somebody in the room has subscribed: before, what is sent may pass them by.
+
+        At once where nobody is there, nothing is published or it was waited for before; after a second in any case.
+        """
+        if self._waited or self._publication is None:
+            return
+        if self._room is not None and self._room.remote_participants:
+            try:
+                async with asyncio.timeout(_FIRST_LISTENER):
+                    await self._publication.wait_for_subscription()
+            except TimeoutError:
+                log.debug("nobody has subscribed to the agent's track yet")
+        self._waited = True
 
     def clear(self) -> None:
         """Drops what is queued."""
@@ -144,12 +160,3 @@ class Voice:
         self._busy = False
         if self._wanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._free.set)
-
-    async def _first_listener(self, publication: rtc.LocalTrackPublication) -> None:
-        if self._room is None or not self._room.remote_participants:
-            return
-        try:
-            async with asyncio.timeout(_FIRST_LISTENER):
-                await publication.wait_for_subscription()
-        except TimeoutError:
-            log.debug("nobody has subscribed to the agent's track yet")

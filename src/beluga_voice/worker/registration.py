@@ -26,8 +26,8 @@ __all__ = ["TABLE", "Limits", "Phase", "Registration", "reported_load"]
 
 # What a worker reports when it is as busy as it may be and still takes jobs; below the server's target of 0.7.
 BUSY = 0.65
-# Above the first, for a while, no job is taken until the load is below the second again.
-OVERLOADED, RELIEVED = 0.95, 0.8
+# A process that was overloaded takes jobs again below this share of what it may be.
+RELIEVED = 0.85
 _KEPT_UPDATES = 100
 
 
@@ -56,6 +56,7 @@ class Limits:
         max_retries: tries in a row before it gives up; None for ever.
         ping: between two pings.
         report: between two reports of the load.
+        max_load: above it no job is taken; 1 for no such limit.
         overload: of too much load before jobs are refused; the start of many sessions at once takes less.
     """
 
@@ -68,6 +69,7 @@ class Limits:
     max_retries: int | None = None
     ping: float = 10.0
     report: float = 2.5
+    max_load: float = 0.95
     overload: float = 5.0
 
 
@@ -299,7 +301,8 @@ class Registration:
 
     def _measured(self, event: m.Measured) -> None:
         self.load = event.load
-        if event.load < (RELIEVED if self._overloaded else OVERLOADED):
+        most = self.limits.max_load
+        if most >= 1.0 or event.load < (RELIEVED * most if self._overloaded else most):
             self._busy_since, self._overloaded = None, False
             return
         if self._busy_since is None:

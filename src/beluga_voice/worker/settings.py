@@ -34,6 +34,8 @@ class WorkerSettings(Settings):
         config: of the backend that makes sessions.
         processes: 1 runs in this process.
         max_jobs: slots of each process; 0 for the backend's ``max_concurrent_sessions``.
+        max_load: of a process (lateness of its event loop, processor time), above which for five seconds it takes no
+            job; 1 for no such limit.
         permissions: of the agents.
         drain_timeout: seconds that running jobs get when the worker is to end.
         max_retries: tries in a row to reach the server before it gives up; None for ever.
@@ -53,6 +55,7 @@ class WorkerSettings(Settings):
     config: Config = Field(default_factory=lambda: Config(provider="embedded"))
     processes: int = Field(default=1, ge=1, le=256)
     max_jobs: int = Field(default=0, ge=0, le=10_000)
+    max_load: float = Field(default=0.95, gt=0.0, le=1.0)
     permissions: Permissions = Permissions(can_update_metadata=True)
     drain_timeout: float = Field(default=300.0, ge=0.0, le=86_400.0)
     max_retries: int | None = Field(default=None, ge=0)
@@ -74,6 +77,7 @@ class WorkerSettings(Settings):
         """Slots and deadlines of one process."""
         return Limits(
             max_jobs=self.max_jobs or self.config.max_concurrent_sessions or 10_000,
+            max_load=self.max_load,
             answer=self.request_timeout,
             retry_delay=self.retry_delay,
             max_retries=self.max_retries,

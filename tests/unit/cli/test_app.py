@@ -198,3 +198,52 @@ def test_python_m_is_the_same_and_a_closed_pipe_is_no_traceback() -> None:
     os.close(writer)
     assert done.stderr == ""
     assert done.returncode == 1
+
+
+# --- the end of the program -------------------------------------------------------------------------------
+
+_PROGRAM = """
+import atexit, logging, sys, threading, time
+sys.argv = ["beluga-voice", "version"]
+logging.basicConfig(stream=sys.stdout)
+logging.warning("logged")
+{also}
+atexit.register(print, "registered")
+from beluga_voice.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("threading.Thread(target=time.sleep, args=(600,)).start()", id="thread"),
+        pytest.param("sys.modules['livekit.rtc'] = sys", id="sdk"),
+        pytest.param(
+            "atexit.register(time.sleep, 600); sys.modules['livekit.rtc'] = sys", id="hanging-exit-function"
+        ),
+    ],
+)
+def test_the_program_ends_whatever_its_threads_do_and_loses_no_output(also: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _PROGRAM.format(also=also)], capture_output=True, text=True, timeout=50
+    )
+    assert ended.returncode == 0
+    assert bv.__version__ in ended.stdout
+    assert "logged" in ended.stdout and "registered" in ended.stdout and ended.stderr == ""
+
+
+def test_called_by_another_program_it_only_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever that program's threads do."""
+    monkeypatch.setitem(sys.modules, "livekit.rtc", sys)
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait)
+    thread.start()
+    try:
+        with pytest.raises(SystemExit) as caught:
+            main(["version"])
+    finally:
+        release.set()
+        thread.join(10)
+    assert caught.value.code == 0

@@ -229,6 +229,12 @@ def test_an_overloaded_process_takes_nothing_until_it_is_relieved() -> None:
     assert status.load == reported_load(0.5, full=False)
 
 
+def test_a_limit_of_one_is_none() -> None:
+    reg = ready(max_load=1.0, overload=0.0)
+    assert reg.feed(m.Measured(1.0), 1.0) == []
+    assert not reg.full
+
+
 def test_a_worker_with_a_free_slot_is_below_the_servers_target_load() -> None:
     assert reported_load(1.0, full=False) == BUSY < 0.7
     assert reported_load(0.0, full=True) == 1.0
