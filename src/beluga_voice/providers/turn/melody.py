@@ -35,8 +35,8 @@ _CAUTION, _MOST, _OFFSET = 0.45, 0.6, -2.0
 Samples = npt.NDArray[Any]
 _HANNING = np.hanning(_FRAME).astype(np.float32)
 # How much of the window still overlaps itself at each lag, which is taken out of the autocorrelation.
-_OVERLAP = np.correlate(np.hanning(_FRAME), np.hanning(_FRAME), "full")[_FRAME - 1 :]
-_OVERLAP /= _OVERLAP[0]
+_ITSELF = np.correlate(np.hanning(_FRAME), np.hanning(_FRAME), "full")[_FRAME - 1 :]
+_OVERLAP = _ITSELF / _ITSELF[0]
 
 
 class MelodySettings(Settings):
