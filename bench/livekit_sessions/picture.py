@@ -34,7 +34,7 @@ def picture(standings: dict[str, Standing], facts: dict[str, str]) -> str:
             {k: (100 / v.cpu, f"{100 / v.cpu:.0f}") for k, v in have.items()},
         ),
         (
-            "Memory per further session",
+            "Memory per session",
             "MB, shared pages shared out",
             {k: (v.pss, f"{v.pss:.1f} MB") for k, v in have.items()},
         ),

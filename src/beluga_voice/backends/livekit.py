@@ -92,7 +92,8 @@ class SettingsModel(Settings):
 class LiveKitBackend(Backend):
     """Agents in LiveKit rooms.
 
-    A session's room is ``metadata["room"]``, else that of its token, else a new one; ``connection_url`` names another server than ``url``.
+    A session's room is ``metadata["room"]``, else that of its token, else a new one; ``connection_url`` names
+    another server than ``url``.
     """
 
     def __init__(self, config: Config) -> None:
