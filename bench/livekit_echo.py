@@ -1,8 +1,8 @@
 """Echo round trip in a LiveKit room: how much later a voice comes back from the transport than from the plain SDK.
 
 A person in this process gives short tones; an agent in another process sends back what it hears, with the SDK as its
-own examples use it, or with the transport as it is by default. All agents are there at the same time, each in a room of its
-own on one server, and are asked by turns, so that they share whatever else the machine does.
+own examples use it, or with the transport as it is by default. All agents are there at the same time, each in a room
+of its own on one server, and are asked by turns, so that they share whatever else the machine does.
 """
 
 from __future__ import annotations
