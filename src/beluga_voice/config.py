@@ -11,6 +11,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -58,6 +59,7 @@ class TurnConfig(Settings):
     min_endpointing_delay: float = Field(default=0.18, ge=0.0, le=5.0)
     max_endpointing_delay: float = Field(default=2.5, ge=0.1, le=10.0)
     max_guesses: int = Field(default=4, ge=0, le=20)
+    max_guess_pieces: int = Field(default=400, ge=1, le=100_000)
     allow_interruptions: bool = True
     min_interruption_words: int = Field(default=1, ge=0, le=20)
     interrupt_after: float = Field(default=0.7, ge=0.1, le=10.0)
@@ -402,10 +404,8 @@ def _read_env(env: Mapping[str, str], known: set[str]) -> dict[str, Any]:
 
 def _parse(text: str) -> Any:
     if text[:1] in "{[" and text:
-        try:
+        with suppress(ValueError):
             return json.loads(text)
-        except ValueError:
-            return text
     return text
 
 

@@ -166,30 +166,47 @@ class ToolEvent(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsEvent(SessionEvent):
-    """Where a turn's time went. All values in seconds; None where the stage did not happen.
+    """Where a turn's time went, told when its answer is first heard.
+
+    All values in seconds; None where the stage did not happen. ``endpointing``, ``llm``, ``tts`` and ``playout`` are
+    what the user waited for, one after the other: they add up to ``total``. What was done before the turn was decided
+    counts 0; when it was done, the moments say. ``at`` is when the first agent audio was sent.
 
     Attributes:
         turn: number of the turn.
         speech_end: when the user's last voiced sample was, on the session's timeline.
-        endpointing: from there until the turn was decided.
-        transcription: from there until the final transcript was in hand (runs beside endpointing).
-        llm: from the decision to the agent's first text.
-        tts: from the first speakable text to the first synthesised sample.
+        decided: when the turn was decided, likewise.
+        asked: when the agent (speech to speech: the model) was asked; before ``decided`` where it worked ahead.
+        first_text: when its first words came.
+        first_audio: when their first synthesised sample (speech to speech: the model's first audio) came.
+        endpointing: from ``speech_end`` until the turn was decided.
+        transcription: from ``speech_end`` until the final transcript was in hand (runs beside endpointing).
+        llm: from the decision to the agent's first words; for speech to speech to the model's first audio.
+        tts: from the first words to the first synthesised sample.
         playout: from that sample to its being sent.
+        delivery: from there to the user's ear, as far as the transport knows; not part of ``total``.
+        ahead: how long the agent had been working when the turn was decided; 0 where it did not work ahead.
         total: from the end of speech to the first agent audio sent.
         target: the configured ``latency_target``.
         evidence: what the decision that the turn was over rested on: the words' and the sound's probability, and why.
-        slowest: the stage that took longest, named when ``total`` exceeds ``target``; otherwise empty.
+        slowest: the stage at fault, named when ``total`` exceeds ``target``: the longest of the four, or
+            ``transcription`` where endpointing waited for the final words; otherwise empty.
     """
 
     type: ClassVar[str] = "metrics"
     turn: int
     speech_end: float
+    decided: float | None = None
+    asked: float | None = None
+    first_text: float | None = None
+    first_audio: float | None = None
     endpointing: float | None = None
     transcription: float | None = None
     llm: float | None = None
     tts: float | None = None
     playout: float | None = None
+    delivery: float | None = None
+    ahead: float = 0.0
     total: float | None = None
     target: float = 0.5
     evidence: str = ""

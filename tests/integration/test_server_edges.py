@@ -249,7 +249,29 @@ async def test_a_full_server_refuses_offers_and_says_when_to_come_back() -> None
         status, answer = await http(url, post(b"{}"), b"{}")
         assert status == 503
         assert json.loads(answer)["error"]["code"] == "session_limit_exceeded"
-        assert (await http(url, "GET /readyz HTTP/1.1\nhost: x\n"))[0] == 503
+        status, answer = await http(url, "GET /readyz HTTP/1.1\nhost: x\n")
+        assert status == 503
+        assert json.loads(answer) == {
+            "ready": False,
+            "error": {"code": "session_limit_exceeded", "message": "all 0 lines are busy; try again later"},
+        }
+
+
+async def test_health_says_what_is_wrong_with_the_code_of_an_error() -> None:
+    backend = EchoBackend()
+    async with echo_server(backend) as (url, voice):
+        status, answer = await http(url, "GET /healthz HTTP/1.1\nhost: x\n")
+        assert status == 200 and "error" not in json.loads(answer)
+        voice.gate.close()
+        status, answer = await http(url, "GET /readyz HTTP/1.1\nhost: x\n")
+        assert (status, json.loads(answer)["error"]["message"]) == (503, "the server is ending")
+        await backend.stop()
+        status, answer = await http(url, "GET /healthz HTTP/1.1\nhost: x\n")
+        assert status == 503
+        assert json.loads(answer)["error"] == {
+            "code": "connection_failed",
+            "message": "the backend is not healthy: no reason is known",
+        }
 
 
 # --- the calling side ------------------------------------------------------------------------------------

@@ -23,7 +23,10 @@ from beluga_voice.errors import (
     first_error,
 )
 from beluga_voice.interfaces import LLM, VAD, Capabilities, HealthStatus, Transport
+from beluga_voice.observe.latency import LatencyWarnings
 from beluga_voice.observe.metrics import BackendMetrics
+from beluga_voice.observe.session import SessionObserver
+from beluga_voice.observe.spans import SessionSpans
 from beluga_voice.observe.tracing import span
 from beluga_voice.pipeline.parts import Parts
 from beluga_voice.pipeline.realtime_parts import RealtimeParts
@@ -66,6 +69,7 @@ class Backend:
         self._door = Door(config)
         self._records = Records(name, config)
         self._metrics = BackendMetrics(name, enabled=config.enable_metrics)
+        self._warnings = LatencyWarnings(structured=config.enable_structured_logging)
         self._make_parts()
 
     # --- what a platform adds ------------------------------------------------------------------------------
@@ -209,7 +213,7 @@ class Backend:
                     llm=self._llm,
                     on_closed=self._on_closed,
                     on_change=self._records.changed,
-                    on_event=self._metrics.on_event,
+                    on_event=self._observer(session_id).on_event,
                 )
         except BaseException as error:
             if transport is not None:
@@ -222,6 +226,10 @@ class Backend:
         self._sessions[session_id] = session
         self._records.created(session)
         return session
+
+    def _observer(self, session_id: str) -> SessionObserver:
+        spans = SessionSpans(self.name, session_id) if self.config.enable_tracing else None
+        return SessionObserver(session_id, self._metrics, self._warnings, spans)
 
     async def _on_closed(self, session: Session, reason: str) -> None:
         if self._sessions.pop(session.id, None) is not None:

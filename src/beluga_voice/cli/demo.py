@@ -21,6 +21,7 @@ from rich.panel import Panel
 from beluga_voice.cli.loading import DEFAULT_AGENT, agent_factory, load_backend, started
 from beluga_voice.config import SessionConfig
 from beluga_voice.interfaces import Transport
+from beluga_voice.observe.otlp import exported_if_asked
 from beluga_voice.server.app import create_app
 from beluga_voice.server.limits import Limits
 from beluga_voice.server.run import loop_factory, serve
@@ -95,7 +96,11 @@ def demo(
             app = create_app(backend, session_config, limits=limits, page=page)
             await serve(app, host, port, ready=ready)
 
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with (
+        exported_if_asked(),
+        contextlib.suppress(KeyboardInterrupt),
+        asyncio.Runner(loop_factory=loop_factory()) as runner,
+    ):
         runner.run(main())
     return 0
 

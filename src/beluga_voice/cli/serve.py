@@ -18,6 +18,7 @@ from beluga_voice.cli.json_lines import JsonLines
 from beluga_voice.cli.loading import DEFAULT_AGENT, agent_factory, load_backend, started
 from beluga_voice.config import SessionConfig
 from beluga_voice.interfaces import Transport
+from beluga_voice.observe.otlp import exported_if_asked
 from beluga_voice.server.app import create_app
 from beluga_voice.server.limits import Limits
 from beluga_voice.server.run import loop_factory
@@ -76,6 +77,10 @@ def serve(
             )
             await run_server(app, host, port, ready=lambda url: log.info("ready at %s", url))
 
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with (
+        exported_if_asked(),
+        contextlib.suppress(KeyboardInterrupt),
+        asyncio.Runner(loop_factory=loop_factory()) as runner,
+    ):
         runner.run(main())
     return 0

@@ -15,7 +15,8 @@ _WIDTH = 40
 def waterfall(event: MetricsEvent) -> Text:
     """A bar whose parts are the stages, the total, the target and each stage in milliseconds.
 
-    Below it is why the turn was taken when it was.
+    The stage at fault is underlined where the target is missed. How long the agent had worked ahead when the turn was
+    decided follows, and below it all is why the turn was taken when it was.
     """
     total = event.total or 0.0
     scale = _WIDTH / max(total, event.target, 0.001)
@@ -32,7 +33,14 @@ def waterfall(event: MetricsEvent) -> Text:
     line.append(f" of {event.target * 1000:.0f}", style="dim")
     for name, colour in _STAGES:
         seconds = getattr(event, name) or 0.0
-        line.append(f"  {name} {seconds * 1000:.0f}", style=colour)
+        style = f"{colour} bold underline" if name == event.slowest else colour
+        line.append("  ").append(f"{name} {seconds * 1000:.0f}", style=style)
+    if event.slowest == "transcription":
+        line.append("  ").append(
+            f"transcription {(event.transcription or 0.0) * 1000:.0f}", style="bold underline"
+        )
+    if event.ahead:
+        line.append(f"  ahead {event.ahead * 1000:.0f}", style="dim")
     if event.evidence:
         line.append(f"\n    {event.evidence}", style="dim")
     return line

@@ -86,6 +86,7 @@ def worker(
         health_port=health_port,
         health_host=health_host,
         preload=not lazy,
+        export_telemetry=True,
         **settings,
     )
     return made.run(room)

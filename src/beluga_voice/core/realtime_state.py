@@ -30,6 +30,7 @@ class RealtimeSettings(TurnSettings):
         renew_retry: seconds between tries.
     """
 
+    max_guesses: int = 4
     server_turns: bool = True
     voice_events: bool = True
     transcripts: bool = True
@@ -72,6 +73,7 @@ class RealtimeState:
         reply_turn: the turn it answers, 0 for none.
         interruptible: the user may cut it.
         held: it is speculative: its turn is not decided.
+        guesses: speculative replies of this turn so far.
         acted: it has run a tool.
         audible: some of it was heard.
         ended: nothing more of it is being made.
@@ -119,6 +121,7 @@ class RealtimeState:
     reply_turn: int = 0
     interruptible: bool = True
     held: bool = False
+    guesses: int = 0
     acted: bool = False
     audible: bool = False
     ended: bool = False

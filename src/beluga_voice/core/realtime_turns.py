@@ -30,6 +30,7 @@ class RealtimeTurns(RealtimeReplies):
         c.onset = onset
         c.speech_end = onset
         c.words, c.words_final, c.model_heard, c.probability = "", False, c.model_voiced, None
+        c.guesses = 0
 
     def _voice(self, event: inp.SpeechStarted | rt.SpeechResumed) -> None:
         """A voice that belongs to the turn."""
@@ -101,8 +102,9 @@ class RealtimeTurns(RealtimeReplies):
     def _speculate(self) -> None:
         """Asks for the answer now; if the user goes on, it was for nothing."""
         c, s = self.c, self.settings
-        worth = c.linked and not c.uncommitted and c.turn_open
+        worth = c.linked and not c.uncommitted and c.turn_open and c.guesses < s.max_guesses
         if s.speculate and not s.agent_reasons and worth:
+            c.guesses += 1
             self._open_reply(c.turn, held=True)
             self._ask_model()
 

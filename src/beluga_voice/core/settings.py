@@ -17,6 +17,7 @@ class TurnSettings:
         min_endpointing_delay: silence after plainly finished words before the turn is taken.
         max_endpointing_delay: silence after plainly unfinished words before it is taken all the same.
         max_guesses: answers that may be prepared in one turn before it is decided; 0 is none.
+        max_guess_pieces: pieces of text (a model's tokens, roughly) such an answer may come to before that.
         final_timeout: how long to wait for a recogniser's final after asking for it, before the newest
             partial stands in for it.
         thinking_timeout: from the decision to the agent's first audio, before the reply is given up.
@@ -43,6 +44,7 @@ class TurnSettings:
     min_endpointing_delay: float = 0.2
     max_endpointing_delay: float = 2.5
     max_guesses: int = 0
+    max_guess_pieces: int = 400
     final_timeout: float = 1.5
     thinking_timeout: float = 30.0
     reply_gap_timeout: float = 15.0

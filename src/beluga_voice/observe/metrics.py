@@ -16,6 +16,31 @@ __all__ = ["METER", "BackendMetrics"]
 
 METER = "beluga_voice"
 
+# Bounds of the histograms, in seconds: OpenTelemetry's own are meant for milliseconds.
+BOUNDS = (
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.3,
+    0.35,
+    0.4,
+    0.45,
+    0.5,
+    0.6,
+    0.75,
+    1.0,
+    1.5,
+    2.0,
+    3.0,
+    5.0,
+    10.0,
+)
+STAGES = ("endpointing", "transcription", "llm", "tts", "playout", "delivery", "total")
+
 
 class BackendMetrics:
     """Instruments of one backend.
@@ -30,11 +55,13 @@ class BackendMetrics:
     backend.sessions.total               counter                provider
     backend.session.creation.time.seconds  histogram    s       provider
     beluga.voice.turn.latency            histogram      s       provider, stage
+    beluga.voice.turn.ahead              histogram      s       provider
     beluga.voice.turn.target_missed      counter                provider, stage
     beluga.voice.turns                   counter                provider
     beluga.voice.interruptions           counter                provider
     beluga.voice.speculations            counter                provider, outcome
     beluga.voice.speculation.pieces      counter                provider, outcome
+    beluga.voice.s2s.tokens              counter                provider, direction, wasted
     ===================================  =============  ======  ===============================
 
     Args:
@@ -52,15 +79,25 @@ class BackendMetrics:
         meter = metrics.get_meter(METER)
         self._requests = meter.create_counter("backend.requests.total")
         self._errors = meter.create_counter("backend.errors.total")
-        self._latency = meter.create_histogram("backend.latency.seconds", unit="s")
+        self._latency = meter.create_histogram(
+            "backend.latency.seconds", unit="s", explicit_bucket_boundaries_advisory=BOUNDS
+        )
         self._active = meter.create_up_down_counter("backend.sessions.active")
         self._total = meter.create_counter("backend.sessions.total")
-        self._creation = meter.create_histogram("backend.session.creation.time.seconds", unit="s")
-        self._turn = meter.create_histogram("beluga.voice.turn.latency", unit="s")
+        self._creation = meter.create_histogram(
+            "backend.session.creation.time.seconds", unit="s", explicit_bucket_boundaries_advisory=BOUNDS
+        )
+        self._turn = meter.create_histogram(
+            "beluga.voice.turn.latency", unit="s", explicit_bucket_boundaries_advisory=BOUNDS
+        )
+        self._ahead = meter.create_histogram(
+            "beluga.voice.turn.ahead", unit="s", explicit_bucket_boundaries_advisory=BOUNDS
+        )
         self._missed = meter.create_counter("beluga.voice.turn.target_missed")
         self._turns = meter.create_counter("beluga.voice.turns")
         self._interruptions = meter.create_counter("beluga.voice.interruptions")
         self._speculations = meter.create_counter("beluga.voice.speculations")
+        self._tokens = meter.create_counter("beluga.voice.s2s.tokens")
         self._prepared = meter.create_counter("beluga.voice.speculation.pieces")
 
     @contextmanager
@@ -97,12 +134,7 @@ class BackendMetrics:
         if not self._enabled:
             return
         if isinstance(event, ev.MetricsEvent):
-            for stage in ("endpointing", "transcription", "llm", "tts", "playout", "total"):
-                value: float | None = getattr(event, stage)
-                if value is not None:
-                    self._turn.record(value, {**self._provider, "stage": stage})
-            if event.slowest:
-                self._missed.add(1, {**self._provider, "stage": event.slowest})
+            self._on_turn(event)
         elif isinstance(event, ev.TurnEvent) and event.phase == "user_ended":
             self._turns.add(1, self._provider)
         elif isinstance(event, ev.InterruptionEvent):
@@ -111,5 +143,19 @@ class BackendMetrics:
             labels = {**self._provider, "outcome": event.outcome}
             self._speculations.add(1, labels)
             self._prepared.add(event.pieces, labels)
+        elif isinstance(event, ev.UsageEvent):
+            wasted = {**self._provider, "wasted": event.wasted}
+            self._tokens.add(event.input_tokens, {**wasted, "direction": "input"})
+            self._tokens.add(event.output_tokens, {**wasted, "direction": "output"})
         elif isinstance(event, ev.ErrorEvent):
             self._errors.add(1, {**self._provider, "error_code": event.code})
+
+    def _on_turn(self, event: ev.MetricsEvent) -> None:
+        for stage in STAGES:
+            value: float | None = getattr(event, stage)
+            if value is not None:
+                self._turn.record(value, {**self._provider, "stage": stage})
+        if event.ahead:
+            self._ahead.record(event.ahead, self._provider)
+        if event.slowest:
+            self._missed.add(1, {**self._provider, "stage": event.slowest})

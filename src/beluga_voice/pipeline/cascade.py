@@ -81,6 +81,7 @@ class Cascade:
             sample_rate=self.output_sample_rate,
             post_tts=self._chain("post_tts"),
             times=self._times,
+            max_prepared=options.turn.max_guess_pieces,
             timeout=timeout,
             spawn=self._spawn,
             tell=self.tell,
@@ -256,7 +257,7 @@ class Cascade:
     def _do_CommitTurn(self, c: cmd.CommitTurn) -> None:
         now = self._timeline.now()
         turn = self._turn(c.turn, c.text)
-        self._times.commit(c.turn, c.speech_end, now, c.evidence)
+        self._times.commit(c.turn, c.speech_end, now, c.reason, c.evidence)
         self._owner.user_said(turn, now)
         for told in self._transcript.final(c.turn, turn.utterances, now):
             self._owner.emit(told)

@@ -180,6 +180,11 @@ class Mouth:
         return self._playout.heard()
 
     @property
+    def output_delay(self) -> float:
+        """Seconds from sending a frame to the user's ear, as far as the sink knows."""
+        return self._sink.output_delay
+
+    @property
     def played(self) -> float:
         """Seconds heard of the present reply, or of the last one that was stopped."""
         return self._playout.played

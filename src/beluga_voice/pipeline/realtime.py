@@ -27,6 +27,7 @@ from beluga_voice.pipeline.realtime_tools import RealtimeTools
 from beluga_voice.pipeline.realtime_words import Transcripts
 from beluga_voice.pipeline.timeline import Timeline
 from beluga_voice.pipeline.turn_judge import TurnJudge
+from beluga_voice.pipeline.turn_times import TurnTimes
 
 __all__ = ["Realtime"]
 
@@ -70,6 +71,7 @@ class Realtime(RealtimeReplies):
         self._able = parts.s2s.capabilities
         self.output_sample_rate = options.output_sample_rate or self._able.output_sample_rate
         self.turns = RealtimeMachine(realtime.settings)
+        self._times = TurnTimes(options.latency_target)
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()

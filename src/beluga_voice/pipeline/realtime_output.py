@@ -12,6 +12,7 @@ from beluga_voice.frames import AudioFrame
 from beluga_voice.pipeline.channel import Channel
 from beluga_voice.pipeline.mouth import Mouth
 from beluga_voice.pipeline.processors import ProcessorChain
+from beluga_voice.pipeline.turn_times import ReplyTimes
 
 __all__ = ["RealtimeOutput", "RealtimeReply"]
 
@@ -34,17 +35,13 @@ class RealtimeReply:
     Attributes:
         number: as the core counts.
         turn: the turn it answers, 0 for none.
-        asked_at: when the model was first asked, or began by itself.
-        first_audio: when its first audio came, or None.
-        released_at: when it was allowed to be heard.
+        times: when the model was first asked, or began by itself, an agent's first words for it, its first audio.
         audible: some of it was heard.
     """
 
     number: int
     turn: int
-    asked_at: float
-    first_audio: float | None = None
-    released_at: float = 0.0
+    times: ReplyTimes
     audible: bool = False
     items: dict[str, _Item] = field(default_factory=dict[str, _Item])
 
@@ -108,15 +105,13 @@ class RealtimeOutput:
         self._pieces.clear()
         self._ahead = 0.0
         self._resampler = None
-        self.reply = RealtimeReply(number, turn, self._now(), released_at=self._now())
+        self.reply = RealtimeReply(number, turn, ReplyTimes(self._now()))
         self._mouth.begin(number)
         if held:
             self._mouth.hold()
 
     def release(self) -> None:
         """It may be heard."""
-        if self.reply is not None:
-            self.reply.released_at = self._now()
         self._mouth.resume()
 
     def audio(self, item: str, pcm: bytes, rate: int) -> None:
@@ -129,8 +124,8 @@ class RealtimeOutput:
             message = f"the model's answer is more than {MAX_AHEAD_SECONDS:g} s ahead; the rest is dropped"
             self._on_error(PipelineError("s2s", "pipeline_error", message), "s2s")
             return
-        if reply.first_audio is None:
-            reply.first_audio = self._now()
+        if reply.times.first_speech is None:
+            reply.times.first_speech = self._now()
         reply.items.setdefault(item, _Item()).seconds += seconds
         self._ahead += seconds
         self._pieces.put_nowait(_Piece(reply.number, item, pcm, rate))

@@ -25,6 +25,7 @@ from beluga_voice.pipeline.realtime_source import TextSource
 from beluga_voice.pipeline.realtime_tools import RealtimeTools
 from beluga_voice.pipeline.realtime_words import Transcripts
 from beluga_voice.pipeline.timeline import Timeline
+from beluga_voice.pipeline.turn_times import TurnTimes
 
 __all__ = ["RealtimeReplies"]
 
@@ -44,12 +45,11 @@ class RealtimeReplies:
     _words: Transcripts
     _tools: RealtimeTools
     _link: ModelLink
+    _times: TurnTimes
     _up: asyncio.Event
 
     def __init__(self) -> None:
-        self._speech_end = self._committed = 0.0
         self._told_turn = 0
-        self._last_heard = ""
         self._source: TextSource | None = None
         self._source_task: asyncio.Task[None] | None = None
         self._piece: asyncio.Future[bool] | None = None
@@ -90,7 +90,8 @@ class RealtimeReplies:
 
     def _do_CommitTurn(self, c: cmd.CommitTurn) -> None:
         now = self._timeline.now()
-        self._speech_end, self._committed, self._turn_text = c.speech_end, now, c.text
+        self._turn_text = c.text
+        self._times.commit(c.turn, c.speech_end, now, c.reason, c.evidence)
         if self._told_turn != c.turn:  # typed out of silence: it began and ended at once
             self._told_turn = c.turn
             self._owner.emit(ev.TurnEvent(at=now, turn=c.turn, phase="user_started"))
@@ -195,10 +196,16 @@ class RealtimeReplies:
             play=lambda pcm, rate: self._output.audio("", pcm, rate),
             timeout=self._timeout,
             error_reply=error_reply,
+            on_text=self._on_agent_text,
             on_error=self.error,
         )
         self._source = source
         self._source_task = self._spawn(self._run_source(reply, source), f"reply-{reply}")
+
+    def _on_agent_text(self) -> None:
+        reply = self._output.reply
+        if reply is not None and reply.times.first_text is None:
+            reply.times.first_text = self._timeline.now()
 
     async def _run_source(self, reply: int, source: TextSource) -> None:
         try:
@@ -278,7 +285,7 @@ class RealtimeReplies:
                 turn=c.turn,
                 onset=c.onset,
                 silenced=self.mouth.silent_since,
-                heard=self._last_heard,
+                heard=self._times.last_heard,
             )
         )
 
@@ -290,30 +297,10 @@ class RealtimeReplies:
         if reply is not None and reply.number == number:
             reply.audible = True
             self._owner.emit(ev.TurnEvent(at=now, turn=reply.turn, phase="agent_started"))
-            if reply.turn:
-                self._owner.emit(self._metrics(reply, now))
+            metrics = self._times.metrics(reply.turn, reply.times, now, self.mouth.output_delay)
+            if metrics is not None:
+                self._owner.emit(metrics)
         self.tell(inp.PlayoutStarted(number))
-
-    def _metrics(self, reply: RealtimeReply, now: float) -> ev.MetricsEvent:
-        first = now if reply.first_audio is None else max(reply.first_audio, self._committed)
-        total, target = max(0.0, now - self._speech_end), self._options.latency_target
-        stages = {
-            "endpointing": max(0.0, self._committed - self._speech_end),
-            "llm": first - self._committed,
-            "playout": max(0.0, now - first),
-        }
-        slowest = max(stages, key=stages.__getitem__) if total > target else ""
-        return ev.MetricsEvent(
-            at=now,
-            turn=reply.turn,
-            speech_end=self._speech_end,
-            total=total,
-            target=target,
-            slowest=slowest,
-            endpointing=stages["endpointing"],
-            llm=stages["llm"],
-            playout=stages["playout"],
-        )
 
     def _on_words(self, number: int, words: str) -> None:
         reply = self._output.reply
@@ -371,7 +358,7 @@ class RealtimeReplies:
         """What was heard becomes history, once."""
         if not reply.audible:
             return
-        self._last_heard = heard
+        self._times.last_heard = heard
         now = self._timeline.now()
         if heard:
             self._words.agent_said(reply.turn, heard, now, interrupted)

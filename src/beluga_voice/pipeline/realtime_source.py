@@ -38,6 +38,7 @@ class TextSource:
         play: Callable[[bytes, int], None],
         timeout: float,
         error_reply: str,
+        on_text: Callable[[], None],
         on_error: Callable[[BackendError, str], None],
     ) -> None:
         self._pieces = pieces
@@ -45,6 +46,7 @@ class TextSource:
         self._play = play
         self._timeout = timeout
         self._error_reply = error_reply
+        self._on_text = on_text
         self._on_error = on_error
         self._splitter = ClauseSplitter()
         self._waiting: Channel[str | AudioFrame] = Channel(_PIECES_AHEAD)
@@ -90,6 +92,8 @@ class TextSource:
                         await self._waiting.put(clause)
                     await self._waiting.put(piece)
                 elif isinstance(piece, str):
+                    if piece:
+                        self._on_text()
                     for clause in self._splitter.feed(piece):
                         await self._waiting.put(clause)
                 else:

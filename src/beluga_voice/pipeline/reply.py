@@ -17,24 +17,15 @@ from beluga_voice.interfaces import TTS
 from beluga_voice.pipeline.channel import Channel
 from beluga_voice.pipeline.mouth import Mouth
 from beluga_voice.pipeline.processors import ProcessorChain
+from beluga_voice.pipeline.turn_times import ReplyTimes
 
-__all__ = ["Reply", "ReplyTimes"]
+__all__ = ["Reply", "ReplyEvents"]
 
 # A reply longer than this is cut: about twenty minutes of speech, so only a generator that never ends.
 MAX_CHARACTERS = 20_000
 _CLAUSES_AHEAD = 8
 # The voice is silent until the first clause is there: after this long its first phrase is enough.
 _FIRST_WORDS_WITHIN = 0.025
-
-
-@dataclass(slots=True)
-class ReplyTimes:
-    """When the stages of a reply happened, in seconds on the session's timeline; None if not yet."""
-
-    started: float
-    first_text: float | None = None
-    first_speech: float | None = None
-    first_sent: float | None = None
 
 
 @dataclass(slots=True)
@@ -57,7 +48,8 @@ class Reply:
     """Generates and synthesises one reply in two tasks.
 
     One that is `prepared` begins before its turn is decided: it is not heard, and tells nobody how it goes, before
-    `release`. Until then it gets as far as the first chunk of the first clause and eight clauses of text.
+    `release`. Until then it gets as far as the first chunk of the first clause, eight clauses of text and
+    ``max_prepared`` pieces.
 
     Attributes:
         number: as the turn core counts; 0 until a prepared one is released.
@@ -79,6 +71,7 @@ class Reply:
     times: ReplyTimes
     text: str = ""
     prepared: bool = False
+    max_prepared: int = 400
     pieces_taken: int = 0
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _clauses: Channel[str | AudioFrame] = field(
@@ -139,6 +132,8 @@ class Reply:
         iterator = aiter(self.pieces)
         try:
             while True:
+                if self.pieces_taken >= self.max_prepared:
+                    await self._released.wait()
                 try:
                     async with asyncio.timeout(self.timeout):
                         piece = await anext(iterator)

@@ -14,9 +14,9 @@ from beluga_voice.pipeline.mouth import Mouth, MouthEvents
 from beluga_voice.pipeline.owner import Owner
 from beluga_voice.pipeline.parts import Parts, Sink
 from beluga_voice.pipeline.processors import ProcessorChain
-from beluga_voice.pipeline.reply import Reply, ReplyEvents, ReplyTimes
+from beluga_voice.pipeline.reply import Reply, ReplyEvents
 from beluga_voice.pipeline.timeline import Timeline
-from beluga_voice.pipeline.turn_times import TurnTimes
+from beluga_voice.pipeline.turn_times import ReplyTimes, TurnTimes
 
 __all__ = ["Speech"]
 
@@ -41,6 +41,7 @@ class Speech:
         sample_rate: of the audio, in Hz.
         post_tts: custom steps behind the voice.
         times: of the present turn.
+        max_prepared: pieces of text a prepared reply may come to.
         timeout: seconds the agent and the voice may take.
         spawn: starts a task that its owner awaits.
         tell: tells the turn core.
@@ -57,6 +58,7 @@ class Speech:
         sample_rate: int,
         post_tts: ProcessorChain,
         times: TurnTimes,
+        max_prepared: int,
         timeout: float,
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         tell: Callable[[inp.Input], None],
@@ -68,6 +70,7 @@ class Speech:
         self._rate = sample_rate
         self._post_tts = post_tts
         self._times = times
+        self._max_prepared = max_prepared
         self._timeout = timeout
         self._spawn = spawn
         self._tell = tell
@@ -98,7 +101,7 @@ class Speech:
     def prepare(self, guess: int, turn: int, pieces: AsyncIterator[Any], error_reply: str) -> None:
         """Starts a reply that nobody hears before `release`; ``guess`` names it."""
         reply = self._make(0, turn, pieces, error_reply)
-        reply.prepared = True
+        reply.prepared, reply.max_prepared = True, self._max_prepared
         self._guess = _Guess(guess, reply, self._spawn(reply.run(), f"guess-{guess}"))
 
     def prepared(self, guess: int) -> bool:
@@ -173,9 +176,8 @@ class Speech:
     def _on_audible(self, reply: int) -> None:
         now = self._timeline.now()
         if self._reply is not None and self._reply.number == reply:
-            self._reply.times.first_sent = now
             self._owner.emit(ev.TurnEvent(at=now, turn=self._reply.turn, phase="agent_started"))
-            metrics = self._times.metrics(self._reply.turn, self._reply.times, now)
+            metrics = self._times.metrics(self._reply.turn, self._reply.times, now, self.mouth.output_delay)
             if metrics is not None:
                 self._owner.emit(metrics)
         self._tell(inp.PlayoutStarted(reply))

@@ -124,21 +124,22 @@ class VoiceServer:
         )
 
     async def healthz(self, _: Request) -> Response:
-        """200 while the backend is healthy or degraded, else 503."""
+        """200 while the backend is healthy or degraded, else 503 with an error object, too."""
         health = await self.backend.health_check()
         body = {
             "status": health.status,
             "details": dict(health.details),
             "connections": self.gate.connections,
         }
-        return JSONResponse(body, 503 if health.status == "unhealthy" else 200)
+        if health.status != "unhealthy":
+            return JSONResponse(body)
+        message = f"the backend is not healthy: {health.details.get('reason', 'no reason is known')}"
+        return refusal(ConnectError("health", "connection_failed", message), body, 503)
 
     async def readyz(self, _: Request) -> Response:
-        """200 while a new conversation would be accepted, else 503."""
-        if self.gate.open:
-            return JSONResponse({"ready": True})
-        retry_after = str(max(1, round(self.limits.retry_after)))
-        return JSONResponse({"ready": False}, 503, headers={"retry-after": retry_after})
+        """200 while a new conversation would be accepted, else 503 with the error it would meet."""
+        full = self.gate.full()
+        return JSONResponse({"ready": True}) if full is None else refusal(full, {"ready": False})
 
     # --- conversations ------------------------------------------------------------------------------------
 

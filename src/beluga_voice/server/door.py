@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, HTTPConnection
@@ -74,15 +75,18 @@ def as_backend_error(error: Exception) -> BackendError:
     )
 
 
-def refusal(error: BackendError) -> Response:
-    """``{"error": {"code", "message"}}`` with the status that belongs to it."""
-    status = _STATUS_OF_CODE.get(error.code) or next(
-        (status for kind, status in _STATUS_OF_KIND.items() if isinstance(error, kind)), 500
+def refusal(error: BackendError, beside: Mapping[str, Any] | None = None, status: int = 0) -> Response:
+    """``{"error": {"code", "message"}}``, with other facts ``beside``; its own status unless another is given."""
+    status = (
+        status
+        or _STATUS_OF_CODE.get(error.code)
+        or next((status for kind, status in _STATUS_OF_KIND.items() if isinstance(error, kind)), 500)
     )
     headers: dict[str, str] = {}
     if "retry_after" in error.details:
         headers["retry-after"] = str(max(1, round(error.details["retry_after"])))
-    return JSONResponse({"error": {"code": error.code, "message": error.message}}, status, headers=headers)
+    body = {**(beside or {}), "error": {"code": error.code, "message": error.message}}
+    return JSONResponse(body, status, headers=headers)
 
 
 async def deny(socket: WebSocket, error: BackendError) -> None:

@@ -55,7 +55,18 @@ class Gate:
     @property
     def open(self) -> bool:
         """Whether there is a place."""
-        return not self._closed and self.connections < self._limits.max_connections
+        return self.full() is None
+
+    def full(self) -> CapacityError | None:
+        """Why nobody would be let in now: ``session_limit_exceeded``; None while there is a place."""
+        if self._closed:
+            message = "the server is ending"
+        elif self.connections >= self._limits.max_connections:
+            message = f"all {self._limits.max_connections} lines are busy; try again later"
+        else:
+            return None
+        details = {"retry_after": self._limits.retry_after}
+        return CapacityError("connect", "session_limit_exceeded", message, details)
 
     def enter(self, address: str, now: float) -> None:
         """Takes a place for ``address``; give it back with `leave`.
@@ -64,16 +75,16 @@ class Gate:
             CapacityError: ``session_limit_exceeded`` if all are taken or the server ends, ``rate_limit_exceeded`` if
                 this address comes too often.
         """
-        limits = self._limits
-        if self._closed:
-            raise self._refuse("session_limit_exceeded", "the server is ending", limits.retry_after)
-        if not self.open:
-            busy = f"all {limits.max_connections} lines are busy; try again later"
-            raise self._refuse("session_limit_exceeded", busy, limits.retry_after)
-        bucket = self._bucket(address, now)
-        if not bucket.take(now):
-            raise self._refuse("rate_limit_exceeded", "you call too often; wait a moment", bucket.wait())
-        self.connections += 1
+        refusal = self.full()
+        if refusal is None:
+            bucket = self._bucket(address, now)
+            if bucket.take(now):
+                self.connections += 1
+                return
+            message, details = "you call too often; wait a moment", {"retry_after": bucket.wait()}
+            refusal = CapacityError("connect", "rate_limit_exceeded", message, details)
+        self.refused += 1
+        raise refusal
 
     def close(self) -> None:
         """Lets nobody in any more."""
@@ -82,10 +93,6 @@ class Gate:
     def leave(self) -> None:
         """Gives a place back."""
         self.connections -= 1
-
-    def _refuse(self, code: str, message: str, retry_after: float) -> CapacityError:
-        self.refused += 1
-        return CapacityError("connect", code, message, {"retry_after": retry_after})
 
     def _bucket(self, address: str, now: float) -> TokenBucket:
         owner = _owner(address)

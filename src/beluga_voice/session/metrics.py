@@ -23,6 +23,8 @@ class SessionMetrics:
         latency_p50: from the end of speech to the first agent audio, median of the latest 200 turns.
         latency_p95: likewise, 95th percentile.
         last_turn: breakdown of the latest turn.
+        targets_missed: turns over ``latency_target``, by the stage at fault.
+        wasted_pieces: pieces of text (a model's tokens, roughly) prepared for turns that came out otherwise.
         dropped_frames: agent audio nobody read.
         tasks: asyncio tasks of the session now.
     """
@@ -35,6 +37,8 @@ class SessionMetrics:
     latency_p50: float | None = None
     latency_p95: float | None = None
     last_turn: ev.MetricsEvent | None = None
+    targets_missed: dict[str, int] = field(default_factory=dict[str, int])
+    wasted_pieces: int = 0
     dropped_frames: int = 0
     tasks: int = 0
 
@@ -47,6 +51,8 @@ class MetricsCollector:
         self._errors: dict[str, int] = {}
         self._totals: deque[float] = deque(maxlen=200)
         self._last: ev.MetricsEvent | None = None
+        self._missed: dict[str, int] = {}
+        self._wasted = 0
 
     def on_event(self, event: ev.SessionEvent) -> None:
         """Counts one event."""
@@ -64,6 +70,10 @@ class MetricsCollector:
             self._last = event
             if event.total is not None:
                 self._totals.append(event.total)
+            if event.slowest:
+                self._missed[event.slowest] = self._missed.get(event.slowest, 0) + 1
+        elif isinstance(event, ev.SpeculationEvent) and event.outcome == "abandoned":
+            self._wasted += event.pieces
 
     def snapshot(self, *, dropped_frames: int = 0, tasks: int = 0) -> SessionMetrics:
         """The figures so far."""
@@ -77,6 +87,8 @@ class MetricsCollector:
             latency_p50=_percentile(totals, 0.5),
             latency_p95=_percentile(totals, 0.95),
             last_turn=self._last,
+            targets_missed=dict(self._missed),
+            wasted_pieces=self._wasted,
             dropped_frames=dropped_frames,
             tasks=tasks,
         )

@@ -11,6 +11,7 @@ import sys
 from socket import socket
 
 from beluga_voice.errors import AuthError, BackendError, ConfigError, ConnectError
+from beluga_voice.observe.otlp import exported_if_asked
 from beluga_voice.worker.local import LocalWorker
 from beluga_voice.worker.program import run_bounded
 from beluga_voice.worker.task import WorkerTask
@@ -32,7 +33,8 @@ def child_main(task: WorkerTask, line: socket) -> None:
     try:
         if task.process_init is not None:
             task.process_init()
-        status = run_bounded(_work(task, line))
+        with exported_if_asked() if task.settings.export_telemetry else contextlib.nullcontext():
+            status = run_bounded(_work(task, line))
     except Exception:
         log.exception("a worker process failed")
     finally:

@@ -80,10 +80,10 @@ class HealthServer:
     def _reply(self, head: bytes) -> bytes:
         words = head.split(b"\r\n", 1)[0].decode("latin-1").split()
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
-            return _response(400, {"error": "bad request"})
+            return _response(400, _refused({}, "invalid_format", "this is no HTTP request"))
         method, path = words[0], words[1].split("?", 1)[0]
         if method not in ("GET", "HEAD"):
-            return _response(405, {"error": "use GET"})
+            return _response(405, _refused({}, "invalid_format", "use GET"))
         code, body = answer(path, self._status())
         return _response(code, body, with_body=method == "GET")
 
@@ -93,13 +93,26 @@ def answer(path: str, status: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     short = {name: status.get(name) for name in ("state", "problem")}
     match path:
         case "/healthz":
-            return (503 if status.get("state") == "closed" else 200), short
+            if status.get("state") == "closed":
+                return 503, _refused(short, "session_not_active", "the worker has ended")
+            return 200, short
         case "/readyz":
-            return (200 if status.get("registered") and not status.get("draining") else 503), short
+            if status.get("draining"):
+                return 503, _refused(
+                    short, "session_limit_exceeded", "the worker is draining: it takes no new jobs"
+                )
+            if not status.get("registered"):
+                why = status.get("problem") or "it is not registered at the LiveKit server"
+                return 503, _refused(short, "connection_failed", f"the worker takes no jobs: {why}")
+            return 200, short
         case "/":
             return 200, status
         case _:
-            return 404, {"error": "there are /, /healthz and /readyz"}
+            return 404, _refused({}, "not_found", "there are /, /healthz and /readyz")
+
+
+def _refused(facts: dict[str, Any], code: str, message: str) -> dict[str, Any]:
+    return {**facts, "error": {"code": code, "message": message}}
 
 
 _REASONS = {

@@ -45,6 +45,8 @@ class WorkerSettings(Settings):
         health_port: of the health endpoint; 0 for none.
         health_host: address it listens on.
         unresponsive_after: seconds without a sign of life after which a process is killed and started anew.
+        export_telemetry: each process sends metrics and spans by OTLP where OpenTelemetry's variables name an endpoint
+            (`beluga_voice.observe.otlp`); leave it off where your program sets OpenTelemetry up itself.
     """
 
     url: str = Field(min_length=1)
@@ -65,6 +67,7 @@ class WorkerSettings(Settings):
     health_port: int = Field(default=0, ge=0, le=65_535)
     health_host: str = "127.0.0.1"
     unresponsive_after: float = Field(default=10.0, ge=2.0, le=600.0)
+    export_telemetry: bool = False
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

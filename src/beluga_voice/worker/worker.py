@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from beluga_voice.config import Config
 from beluga_voice.errors import AuthError, BackendError, ConfigError
+from beluga_voice.observe.otlp import exported_if_asked
 from beluga_voice.worker.health import HealthServer
 from beluga_voice.worker.program import run_bounded, signals_queue
 from beluga_voice.worker.running import Entrypoint
@@ -150,7 +152,9 @@ class Worker:
         Raises:
             BackendError: if it could not start, e.g. ``authentication_failed``.
         """
-        return run_bounded(self.serve(room))
+        exports = self.settings.export_telemetry and self.settings.processes == 1
+        with exported_if_asked() if exports else contextlib.nullcontext():
+            return run_bounded(self.serve(room))
 
     async def serve(self, room: str = "") -> int:
         """`run` on the present event loop."""

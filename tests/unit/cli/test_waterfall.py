@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from beluga_voice.cli.waterfall import waterfall
 from beluga_voice.events import MetricsEvent
 
 
-def metrics(**values: float | None) -> MetricsEvent:
+def metrics(**values: Any) -> MetricsEvent:
     return MetricsEvent(at=1.0, turn=1, speech_end=0.5, **values)
 
 
@@ -32,3 +34,19 @@ def test_missing_and_extreme_values_are_shown(values: dict[str, float | None]) -
     plain = waterfall(metrics(**values)).plain
     assert "ms" in plain
     assert plain.count("█") <= 41
+
+
+def test_the_stage_at_fault_is_marked() -> None:
+    text = waterfall(metrics(endpointing=0.2, llm=0.6, tts=0.1, total=0.9, slowest="llm"))
+    (marked,) = [s for s in text.spans if "underline" in str(s.style)]
+    assert text.plain[marked.start : marked.end] == "llm 600"
+
+
+def test_waiting_for_the_transcript_is_said() -> None:
+    late = metrics(endpointing=0.9, transcription=0.9, total=1.0, slowest="transcription")
+    assert "transcription 900" in waterfall(late).plain
+
+
+def test_work_done_ahead_is_said() -> None:
+    assert "ahead 210" in waterfall(metrics(endpointing=0.4, llm=0.0, total=0.4, ahead=0.21)).plain
+    assert "ahead" not in waterfall(metrics(total=0.4)).plain

@@ -224,6 +224,23 @@ def test_who_reasons_cannot_change_in_a_session(s2s: RealtimeStage) -> None:
     assert s2s.stream.instructions == "Another one."
 
 
+@pytest.mark.parametrize("most", [0, 2])
+def test_the_model_is_asked_ahead_so_often_in_a_turn(s2s: RealtimeStage, most: int) -> None:
+    s2s.script("it is about my appointment", replies=("I see.",), latency=0.01, speed=100.0)
+
+    async def scene(session: Session) -> None:
+        await session.start()
+        await voice(session, 0.5, 0.12, 0.5, 0.12, 0.5, 0.12, 0.5, 3.0)
+
+    turn = bv.TurnConfig(max_guesses=most)
+    s2s.play(scene, "local", config={"turn": turn, "s2s_config": {"endpointing_delay": 0.3}})
+    usage = s2s.of(ev.UsageEvent)
+    assert [e.wasted for e in usage] == [True] * most + [False]
+    assert [e.text for e in s2s.of(ev.AgentTextEvent) if e.final] == ["I see."]
+    (metrics,) = s2s.of(ev.MetricsEvent)
+    assert metrics.ahead == 0.0
+
+
 def test_wasted_tokens_are_told(s2s: RealtimeStage) -> None:
     s2s.script("well", "thank you", replies=("No.", "Yes."), latency=0.01, speed=100.0)
 

@@ -110,6 +110,42 @@ def test_an_answer_to_words_that_were_not_all_is_never_heard(stage: Stage) -> No
     assert [e.phase for e in of(events, ev.TurnEvent)].count("agent_started") == 1
 
 
+def test_a_guess_stops_at_its_cap_and_goes_on_with_the_turn(stage: Stage) -> None:
+    """A model that streams far faster than it is heard: what is paid for in vain is bounded."""
+
+    @bv.speculable
+    async def answer(transcript: str) -> AsyncIterator[str]:
+        for _ in range(10):
+            yield "word "
+
+    turn = bv.TurnConfig(max_guess_pieces=4)
+    events = heard(stage, QUESTION, callback=answer, config={"turn": turn})
+    (told,) = of(events, ev.SpeculationEvent)
+    assert (told.outcome, told.pieces) == ("used", 4)
+    assert of(events, ev.AgentTextEvent)[-1].text == " ".join(["word"] * 10)
+
+
+def test_a_hesitant_user_costs_so_many_guesses_and_no_more(stage: Stage) -> None:
+    words = [f"number {word} is wrong" for word in ("one", "two", "three", "four")]
+    stage.utterances(*words)
+    llm = ScriptedLLM(("I see.",), first_token=0.01)
+
+    async def play(session: Session) -> list[Any]:
+        await session.start()
+        events = asyncio.create_task(collect(session))
+        for _ in words:
+            await speak(session, 1.5, after=0.2)
+        await speak(session, 0.0, after=4.0)
+        await session.stop()
+        return await events
+
+    turn = bv.TurnConfig(max_guesses=2, min_endpointing_delay=0.6)
+    events = stage.run(play, agent=bv.Agent("x", llm=llm), greeting="", config={"turn": turn})
+    assert [e.outcome for e in of(events, ev.SpeculationEvent)] == ["abandoned", "abandoned"]
+    assert len(llm.calls) == 3
+    assert [e.text for e in of(events, ev.AgentTextEvent) if e.final] == ["I see."]
+
+
 def test_a_model_that_fails_ahead_is_told_only_with_its_turn(stage: Stage) -> None:
     error = bv.PipelineError("chat", "pipeline_error", "no model")
     agent = bv.Agent("x", llm=ScriptedLLM((error,), first_token=0.01))

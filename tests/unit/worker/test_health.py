@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from beluga_voice.errors import CODES
 from beluga_voice.worker.health import HealthServer, answer
 
 READY = {"state": "ready", "registered": True, "draining": False, "problem": ""}
@@ -26,6 +27,26 @@ READY = {"state": "ready", "registered": True, "draining": False, "problem": ""}
 )
 def test_answers(path: str, changes: dict[str, Any], code: int) -> None:
     assert answer(path, {**READY, **changes})[0] == code
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "code", "message"),
+    [
+        ("/healthz", {"state": "closed"}, "session_not_active", "has ended"),
+        ("/readyz", {"registered": False, "problem": "no route"}, "connection_failed", "no route"),
+        ("/readyz", {"draining": True}, "session_limit_exceeded", "draining"),
+        ("/etc/passwd", {}, "not_found", "/readyz"),
+    ],
+)
+def test_a_refusal_has_a_code(path: str, changes: dict[str, Any], code: str, message: str) -> None:
+    error = answer(path, {**READY, **changes})[1]["error"]
+    assert error["code"] == code and code in CODES
+    assert message in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_what_is_well_has_no_error(path: str) -> None:
+    assert "error" not in answer(path, READY)[1]
 
 
 @pytest.mark.parametrize(
