@@ -27,8 +27,9 @@ from beluga_voice.testing import loop as virtual
 from bench.compare.contenders import CONTENDERS, OURS, DriverError, run
 from bench.compare.plan import FAKES
 from bench.report import machine
+from bench.turns_chart import chart
 from bench.turns_human import human
-from bench.turns_report import VIRTUAL, Row, chart, markdown, show, summarise
+from bench.turns_report import VIRTUAL, Row, markdown, show, summarise
 from bench.turns_speech import Sentence, Spoken, entry, room, sentences, speak, with_pause
 
 __all__ = ["main"]
@@ -39,15 +40,17 @@ _FRESH = Path(__file__).parent / "turns_data" / "fresh.json"
 PAUSES = (0.4, 0.8)
 # From one utterance of a person to the next: the longest, its answer and some silence.
 _CYCLE = 9.0
-# Waits for finished and for unfinished words: the curve of ours.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "words alone": {"turn_detection_provider": ""},
     "smart turn": {"turn_detection_provider": "smart_turn"},
     "quick": {"turn": {"min_endpointing_delay": 0.1, "max_endpointing_delay": 1.0}},
+    "calm": {"turn": {"min_endpointing_delay": 0.35, "max_endpointing_delay": 3.0}},
     "patient": {"turn": {"min_endpointing_delay": 0.5, "max_endpointing_delay": 3.5}},
     "very patient": {"turn": {"min_endpointing_delay": 0.9, "max_endpointing_delay": 5.0}},
 }
+# Those that differ in the waits for finished and for unfinished words only: the curve of ours.
+_CURVE = ("quick", "defaults", "calm", "patient", "very patient")
 _SMART_TURN = "lib/python3.11/site-packages/pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"
 _PEERS = ("livekit", "pipecat", "pipecat-timeout")
 
@@ -77,6 +80,7 @@ def main(arguments: list[str]) -> int:
             console.print(f"[red]{error}")
             continue
         rows.append(summarise(key, label, result, takes))
+        rows[-1].curve = key == VIRTUAL and name in _CURVE
     if options.set == "all":
         facts["human speech"] = (
             f"{len(people)} clauses of moonshine-voice's two_cities.wav" if people else "not here"

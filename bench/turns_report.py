@@ -1,10 +1,9 @@
-"""The table, the curve and the JSON of `bench.turns`."""
+"""The table and the JSON of `bench.turns`; the picture is in `bench.turns_chart`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from bench.compare.contenders import OURS
 from bench.figures import percentile
 from bench.turns_speech import Spoken
 
-__all__ = ["VIRTUAL", "Row", "chart", "markdown", "show", "summarise"]
+__all__ = ["GOAL_MS", "OURS", "VIRTUAL", "Row", "markdown", "show", "summarise"]
 
 # Ours where the machine's speed does not count.
 VIRTUAL = "virtual"
@@ -25,7 +24,7 @@ _CUTS: tuple[tuple[str, float, str, float | None], ...] = (
     ("open", 0.4, "open, 0.4 s", None),
     ("open", 0.8, "open, 0.8 s", None),
 )
-_GOAL_MS = 450.0
+GOAL_MS = 450.0
 
 
 @dataclass(slots=True)
@@ -40,6 +39,7 @@ class Row:
         after_pause: the same, of sentences with a pause in an unfinished place that were not cut off.
         unanswered: how many had no answer.
         takes: each take: id, cut off or not, seconds.
+        curve: whether it is a point of the curve of waits.
     """
 
     key: str
@@ -49,6 +49,7 @@ class Row:
     after_pause: list[float] = field(default_factory=list[float])
     unanswered: int = 0
     takes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    curve: bool = False
 
     def share(self, kind: str, pause: float, part: str = "") -> float | None:
         """Percent cut off."""
@@ -121,7 +122,7 @@ def markdown(rows: Sequence[Row], facts: Mapping[str, str]) -> str:
     head = _head()
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(['---'] + ['---:'] * (len(head) - 1))}|"]
     goals = [f"≤ {goal:g} %" if goal is not None else "" for *_, goal in _CUTS]
-    lines.append(f"| *goal* | {' | '.join(goals)} | ≤ {_GOAL_MS:g} ms | | |")
+    lines.append(f"| *goal* | {' | '.join(goals)} | ≤ {GOAL_MS:g} ms | | |")
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
     parts = sorted({name.split()[0] for row in rows for name in row.cuts if " " in name})
     if len(parts) > 1:
@@ -132,99 +133,3 @@ def markdown(rows: Sequence[Row], facts: Mapping[str, str]) -> str:
             shares = [ours.share(kind, pause, part) for kind, pause, _, _ in _CUTS] if ours else []
             lines.append(f"| {part} | {' | '.join('' if s is None else f'{s:.0f} %' for s in shares)} |")
     return "\n".join([*lines, "", *(f"- {name}: {fact}" for name, fact in facts.items())]) + "\n"
-
-
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 860, 470, 70, 70, 90
-_INK, _SOFT, _LINE, _GOAL = "#1d2733", "#5b6775", "#dde3ea", "#c2410c"
-_COLORS = {
-    VIRTUAL: "#0f5c7a",
-    OURS: "#2a9db5",
-    "livekit": "#b45309",
-    "pipecat": "#7c3aed",
-    "pipecat-timeout": "#be185d",
-}
-
-
-def chart(rows: Sequence[Row], facts: Mapping[str, str]) -> str:
-    """False cut-offs against delay (SVG): a line through our settings for each pause, a point for each peer."""
-    longest = max([r.wait(50) or 0 for r in rows] + [900.0]) * 1.08
-    parts: list[str] = []
-
-    def x(ms: float) -> float:
-        return _LEFT + ms / longest * (_WIDTH - _LEFT - 40)
-
-    def y(percent: float) -> float:
-        return _TOP + (1 - percent / 100) * (_HEIGHT - _TOP - _BOTTOM)
-
-    def text(
-        at: tuple[float, float], words: str, color: str = _SOFT, anchor: str = "start", weight: int = 400
-    ) -> None:
-        place = (
-            f'x="{at[0]:.1f}" y="{at[1]:.1f}" fill="{color}" text-anchor="{anchor}" font-weight="{weight}"'
-        )
-        parts.append(
-            f'<text {place} paint-order="stroke" stroke="#fff" stroke-width="4">{escape(words)}</text>'
-        )
-
-    for percent in range(0, 101, 20):
-        parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - 40}" y1="{y(percent)}" y2="{y(percent)}" stroke="{_LINE}"/>'
-        )
-        text((_LEFT - 8, y(percent) + 4), f"{percent} %", anchor="end")
-    for ms in range(0, int(longest) + 1, 200):
-        text((x(ms), _HEIGHT - _BOTTOM + 20), f"{ms}", anchor="middle")
-    goal = f'x1="{x(_GOAL_MS)}" x2="{x(_GOAL_MS)}" y1="{y(100)}" y2="{y(0)}" stroke="{_GOAL}" stroke-dasharray="4 3"'
-    parts.append(f"<line {goal}/>")
-    text((x(_GOAL_MS), _TOP - 6), f"goal {_GOAL_MS:g} ms", _GOAL, "middle")
-    text(
-        (24, 30),
-        "Cut off in a pause where the words are plainly unfinished, against the wait for an answer",
-        _INK,
-        weight=600,
-    )
-    text((24, 48), "filled: a pause of 0.8 s, hollow: 0.4 s; the line goes through our settings")
-    text(
-        ((_WIDTH + _LEFT) / 2, _HEIGHT - _BOTTOM + 42),
-        "ms from the end of a finished sentence to the agent's voice (median)",
-        anchor="middle",
-    )
-    for pause in (0.8, 0.4):
-        points = sorted(
-            (row.wait(50) or 0.0, row.share("unfinished", pause) or 0.0) for row in rows if row.key == VIRTUAL
-        )
-        path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
-        parts.append(
-            f'<polyline points="{path}" fill="none" stroke="{_COLORS[VIRTUAL]}" stroke-width="2" opacity="0.6"/>'
-        )
-    told: list[tuple[float, float]] = []
-    for row in rows:
-        for pause in (0.8, 0.4):
-            share, wait = row.share("unfinished", pause), row.wait(50)
-            if share is None or wait is None:
-                continue
-            color = _COLORS.get(row.key, "#be185d")
-            fill = color if pause == 0.8 else "#fff"
-            parts.append(
-                f'<circle cx="{x(wait):.1f}" cy="{y(share):.1f}" r="6" fill="{fill}" stroke="{color}"/>'
-            )
-            if pause == 0.8:
-                at = (x(wait) + 10, y(share) - 8)
-                while any(abs(at[1] - b) < 15 and abs(at[0] - a) < 150 for a, b in told):
-                    at = (at[0], at[1] - 15)
-                told.append(at)
-                label = row.label.replace("Beluga Voice, ", "ours, ").removesuffix(", virtual time")
-                text(
-                    at,
-                    label,
-                    color,
-                    "end" if wait > longest * 0.75 else "start",
-                    600 if row.key in (VIRTUAL, OURS) else 400,
-                )
-    text((24, _HEIGHT - 16), " · ".join((facts["processor"], facts.get("measured", ""))))
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" '
-        'font-family="system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif" font-size="12.5">'
-        "<title>False cut-offs against delay</title>"
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" rx="10" fill="#ffffff" stroke="{_LINE}"/>'
-    )
-    return "\n".join((head, *parts, "</svg>")) + "\n"
