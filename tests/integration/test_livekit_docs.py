@@ -6,9 +6,11 @@ import asyncio
 import os
 import re
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from livekit_people import Person, until
 
 from beluga_voice.testing.livekit_program import find_livekit_server
 from beluga_voice.testing.livekit_server import LiveKitServer
@@ -44,6 +46,13 @@ async def test_the_code_runs(code: str) -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
+        async with AsyncExitStack() as stack:
+            if "wait_closed" in code:  # it waits for a visitor
+                assert process.stdout is not None
+                async with asyncio.timeout(30):
+                    assert b"in room lobby as agent-" in await process.stdout.readline()
+                ann = await stack.enter_async_context(Person(server, "ann", "lobby"))
+                await until(lambda: ann.room.remote_participants)
         out, _ = await asyncio.wait_for(process.communicate(), 40)
         assert process.returncode == 0, out.decode()
 

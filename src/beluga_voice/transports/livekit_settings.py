@@ -35,8 +35,8 @@ class SettingsModel(Settings):
             `AudioFrame.participant`.
         hear: ``people`` leaves out agents, ``everyone`` does not; never oneself.
         participant: listen to this identity only.
-        bitrate: of the agent's voice at most, in bit/s. From 64,000 on Opus uses its music coder, which costs the
-            agent's machine about half of what the speech coder does, in silence too.
+        bitrate: of the agent's voice at most, in bit/s. From 64,000 on Opus codes speech as it codes music, which takes
+            less processor time.
         reconnect_timeout: seconds to try to join again after the connection was lost for good.
         leave_after: seconds alone, after people had been there, until `recv` ends.
         pre_connect_timeout: seconds to wait for a recording of what a person said before the agent was there; the
