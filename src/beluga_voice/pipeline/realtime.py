@@ -94,14 +94,18 @@ class Realtime(RealtimeReplies):
             self.mouth, post, self.output_sample_rate, timeline.now, self._on_ended, self.error
         )
         self._input = RealtimeInput(self._able.input_sample_rate, self._needed_from)
-        self._words = Transcripts(owner, timeline.now, lambda: self.ears.who, expected=self._able.transcripts)
+        self._words = Transcripts(
+            owner, timeline.now, lambda: self.ears.spoken_by(), expected=self._able.transcripts
+        )
         self._tools = RealtimeTools(
             owner, self._spawn, lambda: self._link.stream, timeline.now, self._tools_idle
         )
         judge: TurnJudge | None = None
         if parts.turn is not None and not realtime.settings.server_turns:
             judge = TurnJudge(parts.turn, self._spawn, lambda p: self.tell(inp.TurnProbability(p)))
-        self.ears = RealtimeEars(parts, timeline, self, self._input, judge, lambda: self.turns.c.words)
+        self.ears = RealtimeEars(
+            parts, timeline, self, self._input, judge, lambda: self.turns.c.words, options.max_speakers
+        )
         self._link = ModelLink(
             parts.s2s,
             parts.breaker,
@@ -212,8 +216,7 @@ class Realtime(RealtimeReplies):
 
     def typed(self, text: str, participant: str = "") -> None:
         """Takes words that the user typed."""
-        if participant and not self.ears.who:
-            self.ears.who = participant
+        self._words.typed_by = participant
         self.tell(inp.TypedText(text))
 
     def emit(self, event: ev.SessionEvent) -> None:

@@ -27,10 +27,13 @@ class RealtimeInput:
     Args:
         rate: what the model takes, in Hz.
         needed_from: when the turn began that the model may have to hear again.
+
+    Attributes:
+        rate: likewise.
     """
 
     def __init__(self, rate: int, needed_from: Callable[[], float]) -> None:
-        self._rate = rate
+        self.rate = rate
         self._needed_from = needed_from
         self._kept: deque[tuple[bytes, float]] = deque()
         self._sent_to = 0.0
@@ -48,13 +51,16 @@ class RealtimeInput:
     def hear(self, frame: AudioFrame, end: float) -> None:
         """Takes a frame that ends at ``end``."""
         pcm = downmix(frame.data, frame.channels)
-        if frame.sample_rate != self._rate:
+        if frame.sample_rate != self.rate:
             if self._resampler is None or self._resampled_from != frame.sample_rate:
-                self._resampler = Resampler(frame.sample_rate, self._rate)
+                self._resampler = Resampler(frame.sample_rate, self.rate)
                 self._resampled_from = frame.sample_rate
             pcm = self._resampler.process(pcm)
-        if not pcm:
-            return
+        if pcm:
+            self.take(pcm, end)
+
+    def take(self, pcm: bytes, end: float) -> None:
+        """Takes mono s16le audio at ``rate`` that ends at ``end``."""
         self._kept.append((pcm, end))
         oldest = max(end - _MOST, min(end - _KEEP, self._needed_from() - PREROLL))
         while self._kept and self._kept[0][1] < oldest:

@@ -184,7 +184,7 @@ class RealtimeReplies:
         self._start_source(c.reply, pieces, self._options.error_reply)
 
     def _turn(self, number: int, text: str) -> UserTurn:
-        return UserTurn(number, text, self.ears.who, ((self.ears.who, text),))
+        return self._words.user_turn(number, text)
 
     def _do_StartSay(self, c: cmd.StartSay) -> None:
         self._start_source(c.reply, self._owner.say_pieces(c.text), "")

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from beluga_voice.core.voices import rendered
 from beluga_voice.events import TranscriptEvent
 from beluga_voice.interfaces import UserTurn
 from beluga_voice.pipeline.owner import Owner
+from beluga_voice.pipeline.transcript import by_person
 
 __all__ = ["Transcripts", "Utterance"]
 
@@ -26,15 +28,21 @@ class Utterance:
     Attributes:
         turn: its number.
         items: the model's items, with their words and whether these are final.
+        speakers: who said them.
         committed: the turn is over.
         given: words that are known otherwise (typed).
+        given_by: who gave them.
+        shown: what was last told of everybody's words.
         told: the final transcript was told.
     """
 
     turn: int = 0
     items: dict[str, tuple[str, bool]] = field(default_factory=dict[str, tuple[str, bool]])
+    speakers: dict[str, str] = field(default_factory=dict[str, str])
     committed: bool = False
     given: str | None = None
+    given_by: str = ""
+    shown: dict[str, str] = field(default_factory=dict[str, str])
     told: bool = False
 
     @property
@@ -43,6 +51,20 @@ class Utterance:
         if self.given is not None:
             return self.given
         return " ".join(text.strip() for text, _ in self.items.values() if text.strip())
+
+    @property
+    def said(self) -> tuple[tuple[str, str], ...]:
+        """Who said what so far, in order; what one person says in a row is one utterance."""
+        if self.given is not None:
+            return ((self.given_by, self.given),) if self.given else ()
+        out: list[tuple[str, str]] = []
+        for item, (text, _) in self.items.items():
+            who, words = self.speakers.get(item, ""), text.strip()
+            if words and out and out[-1][0] == who:
+                out[-1] = (who, f"{out[-1][1]} {words}")
+            elif words:
+                out.append((who, words))
+        return tuple(out)
 
     @property
     def final(self) -> bool:
@@ -56,7 +78,7 @@ class Transcripts:
     Args:
         owner: is told transcripts and history.
         now: session time in seconds.
-        who: the user's identity in a room, else empty.
+        who: whose words the audio is that was heard since this was last asked; empty where nobody has a name.
         expected: the model tells what the user said; else nothing waits for it.
     """
 
@@ -68,7 +90,8 @@ class Transcripts:
         self._who = who
         self._expected = expected
         self._recent: deque[Utterance] = deque(maxlen=_REMEMBERED)
-        self._due: deque[Utterance] = deque()
+        self._due: deque[tuple[Utterance, str]] = deque()
+        self.typed_by = ""
         self._spoken: list[tuple[int, str, float, bool]] = []
         self.over_agent: Utterance | None = None
 
@@ -86,17 +109,18 @@ class Transcripts:
     def expect(self, turn: int) -> None:
         """We asked for a commit; ``turn`` 0 is something said over the agent."""
         if turn:
-            self._due.append(self.of_turn(turn))
+            self._due.append((self.of_turn(turn), self._who()))
             return
         if self.over_agent is None:
             self.over_agent = Utterance()
             self._recent.append(self.over_agent)
-        self._due.append(self.over_agent)
+        self._due.append((self.over_agent, self._who()))
 
     def committed(self, item: str, turn: int) -> None:
         """The model made the item ``item`` of the user's audio; ``turn`` if we did not ask for it."""
-        utterance = self._due.popleft() if self._due else self.of_turn(turn)
+        utterance, who = self._due.popleft() if self._due else (self.of_turn(turn), self._who())
         utterance.items.setdefault(item, ("", False))
+        utterance.speakers.setdefault(item, who)
 
     def forget_due(self) -> None:
         """The connection is gone, and with it what was to come of it."""
@@ -128,15 +152,28 @@ class Transcripts:
         if utterance.turn == 0 or utterance.told:
             return
         final = utterance.committed and utterance.final
-        turn, text, who, now = utterance.turn, utterance.text, self._who(), self._now()
+        said, now = utterance.said, self._now()
         if final:
             utterance.told = True
-            if text:
-                self._owner.user_said(UserTurn(turn, text, who, ((who, text),)), now)
-        if text:
-            self._owner.emit(TranscriptEvent(at=now, turn=turn, text=text, final=final, participant=who))
+            if said:
+                self._owner.user_said(self.user_turn(utterance.turn, utterance.text), now)
+        for who, words in by_person(said):
+            if final or utterance.shown.get(who) != words:
+                utterance.shown[who] = words
+                self._owner.emit(
+                    TranscriptEvent(at=now, turn=utterance.turn, text=words, final=final, participant=who)
+                )
         if final:
             self._flush(utterance.turn)
+
+    def user_turn(self, turn: int, text: str) -> UserTurn:
+        """``turn`` for whoever answers it; ``text`` is all that is known of it where the model tells no words."""
+        utterance = self.of_turn(turn)
+        said = utterance.said
+        if not said:
+            who = next(reversed(utterance.speakers.values()), "")
+            return UserTurn(turn, text, who, ((who, text),))
+        return UserTurn(turn, rendered(said, self._owner.name_of), said[-1][0], said)
 
     def commit(self, turn: int, typed: str | None = None) -> None:
         """The turn is over; ``typed`` words were said otherwise."""
@@ -145,6 +182,7 @@ class Transcripts:
         utterance.committed = True
         if typed is not None:
             utterance.given = f"{utterance.text} {typed}".strip() if utterance.items else typed
+            utterance.given_by = self.typed_by
         self.tell(utterance)
 
     def retract(self, turn: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from beluga_voice.core.voices import Utterance, utterances
 from beluga_voice.events import TranscriptEvent
 
-__all__ = ["Transcript"]
+__all__ = ["Transcript", "by_person"]
 
 
 class Transcript:
@@ -24,14 +24,14 @@ class Transcript:
 
     def partial(self, turn: int, text: str, at: float) -> Iterator[TranscriptEvent]:
         """The words of the open turn so far, with their speakers."""
-        for who, words in _by_person(utterances(text)):
+        for who, words in by_person(utterances(text)):
             if self._told.get(who) != words:
                 self._told[who] = words
                 yield TranscriptEvent(at=at, turn=turn, text=words, final=False, participant=who)
 
     def final(self, turn: int, said: Sequence[Utterance], at: float) -> Iterator[TranscriptEvent]:
         """The turn was taken with these words."""
-        for who, words in _by_person(said):
+        for who, words in by_person(said):
             yield TranscriptEvent(at=at, turn=turn, text=words, final=True, participant=who)
 
     def drop(self) -> None:
@@ -39,7 +39,8 @@ class Transcript:
         self._told = {}
 
 
-def _by_person(said: Sequence[Utterance]) -> list[Utterance]:
+def by_person(said: Sequence[Utterance]) -> list[Utterance]:
+    """All that each person said, in order of their first words."""
     people: dict[str, list[str]] = {}
     for who, words in said:
         people.setdefault(who, []).append(words)
