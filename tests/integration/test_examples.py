@@ -22,7 +22,7 @@ PRINTS = {
     ],
 }
 # Examples that need somebody to talk to have a test of their own.
-ELSEWHERE = {"04_livekit_room.py", "05_livekit_worker.py"}
+ELSEWHERE = {"04_livekit_room.py", "05_livekit_worker.py", "07_group_room.py"}
 
 
 def run(code: str | Path, cwd: Path) -> str:
