@@ -164,7 +164,7 @@ class Config(Settings):
         vad_provider: voice activity detector (default ``silero``).
         turn_detection_provider: judge of how the voice sounds at a pause, beside the core's own rules on the words:
             ``melody`` (the default), ``smart_turn``, or empty for none.
-        noise_cancellation_provider: filter before VAD and STT.
+        noise_cancellation_provider: filter before VAD and STT (``webrtc_apm``); empty is automatic, ``none`` is none.
         provider_config: settings of the backend, e.g. ``url`` and ``api_key``.
         stt_config: settings of the recogniser; likewise the other ``…_config`` fields (``s2s_config``: see
             `RealtimeConfig`).

@@ -26,6 +26,7 @@ __all__ = [
     "Context",
     "HealthStatus",
     "NoiseFilter",
+    "NoiseStream",
     "Participant",
     "Processor",
     "ProcessorContext",
@@ -170,11 +171,35 @@ class STT(Protocol):
         ...
 
 
-class NoiseFilter(Protocol):
-    """Removes noise before VAD and STT."""
+class NoiseStream(Protocol):
+    """One speaker's audio, cleaned; called on the event loop, so it must be quick."""
 
-    def process(self, frame: AudioFrame) -> AudioFrame:
-        """Returns a frame of the same length."""
+    def process(self, pcm: bytes, at: float) -> bytes:
+        """Cleans mono audio at the stream's rate that ends at ``at``, in seconds on the session's timeline.
+
+        Returns as much as came in, but for up to 10 ms that may wait for the next call.
+        """
+        ...
+
+    def played(self, frame: AudioFrame, delay: float) -> None:
+        """The agent's voice, which the microphone may hear: the reference of an echo canceller.
+
+        Args:
+            frame: mono, of one rate; ``pts`` says when it was to sound.
+            delay: seconds from then to the microphone, as far as the transport knows.
+        """
+        ...
+
+    def close(self) -> None:
+        """Forgets the speaker; idempotent."""
+        ...
+
+
+class NoiseFilter(Protocol):
+    """Removes noise, or the echo of the agent's own voice, before VAD and STT; shared by all sessions."""
+
+    def open(self, sample_rate: int) -> NoiseStream:
+        """Begins a speaker, whose audio comes at ``sample_rate`` Hz."""
         ...
 
 
@@ -372,7 +397,8 @@ class Transport(Protocol):
         output_delay: from `send` to the user's ear in seconds, as far as the transport knows (jitter buffer).
 
     One whose peer buffers what comes, so that it needs little ahead, may have ``output_lead``: how much beside the
-    frame that is sent, in seconds. It is 0.04 where none is told; less makes barge-in quicker.
+    frame that is sent, in seconds. It is 0.04 where none is told; less makes barge-in quicker. One whose microphone
+    hears its speaker, with nobody cancelling the echo, has ``echoes = True``.
     """
 
     output_sample_rate: int

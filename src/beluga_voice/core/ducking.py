@@ -20,7 +20,7 @@ class Ducking(UserTurn):
         c = self.c
         if c.suspected or c.candidate is not None or not c.interruptible or self.settings.duck_after > 0:
             return
-        if self._echoing:
+        if self._only_words_count:
             return
         c.suspected = True
         c.timers["candidate"] = c.now + _SUSPICION

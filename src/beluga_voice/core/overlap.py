@@ -59,7 +59,7 @@ class Overlap(Ducking):
         c, s = self.c, self.settings
         if not self._may_cut(candidate):
             return
-        if not candidate.held and not (c.audible and self._echoing):
+        if not candidate.held and not (c.audible and self._only_words_count):
             if not c.audible or c.now >= candidate.since + s.hold_after:
                 self._emit(cmd.Hold(c.reply))
                 candidate.held_at = c.now
@@ -130,8 +130,8 @@ class Overlap(Ducking):
     def _weigh(self, candidate: Candidate, *, final: bool) -> None:
         c = self.c
         text, echo = self._theirs(candidate)
-        # A voice without words may be the agent's, where that is known to come back.
-        known = text or not (c.audible and self._echoing)
+        # A voice without words may be the agent's, or no voice, where that is known.
+        known = text or not (c.audible and self._only_words_count)
         verdict = judge(
             text=text,
             voiced_for=candidate.voiced_for(c.now) if known else 0.0,
@@ -160,6 +160,8 @@ class Overlap(Ducking):
             self._note_echo()
         elif text:
             self._active()
+        elif c.audible:
+            self._note_noise()
         c.drop_words()
 
     # --- the cut --------------------------------------------------------------------------------------------
@@ -167,6 +169,7 @@ class Overlap(Ducking):
     def _interrupt(self, candidate: Candidate) -> None:
         c = self.c
         c.candidate = None
+        c.noises = 0
         if c.audible:
             self._cancel("interrupted")
             c.interrupted = candidate

@@ -1,4 +1,7 @@
-"""What the turn machine remembers of the agent's own words, so that it knows them when the microphone hears them."""
+"""What the turn machine remembers of the agent's own words, so that it knows them when the microphone hears them.
+
+Also of sounds over the agent that came to nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,9 @@ _EARLY = 0.3
 # After so many echoes in a row, each within so long of the one before, this is a room that echoes.
 _PROVEN = 2
 _FORGOTTEN = 30.0
+# Likewise for sounds over its voice in which nobody said anything: there is a noise.
+_NOISES = 3
+_NOISE_FORGOTTEN = 15.0
 # One echo proves less: then so many words in a row must be the agent's before they are taken out of a turn.
 _PLAIN = 3
 
@@ -26,8 +32,8 @@ _PLAIN = 3
 class OwnVoice(Replies):
     """The agent's words, and whether they come back.
 
-    Where they do, sounds alone no longer lower or hold the voice, which would stop and start with its own echo: words
-    that are not its own interrupt it.
+    Where they do, or where it is noisy, sounds alone no longer lower or hold the voice, which would stop and start with
+    its own echo or with somebody's typing: words that are not its own interrupt it.
     """
 
     def _words_heard(self, event: inp.WordsHeard) -> None:
@@ -47,10 +53,17 @@ class OwnVoice(Replies):
         c.echoes = c.echoes + 1 if c.now - c.echo_at < _FORGOTTEN else 1
         c.echo_at = c.now
 
+    def _note_noise(self) -> None:
+        c = self.c
+        c.noises = c.noises + 1 if c.now - c.noise_at < _NOISE_FORGOTTEN else 1
+        c.noise_at = c.now
+
     @property
-    def _echoing(self) -> bool:
-        """Whether the microphone is known to hear the agent."""
-        return self.c.echoes >= _PROVEN and self.c.now - self.c.echo_at < _FORGOTTEN
+    def _only_words_count(self) -> bool:
+        """Whether the microphone is known to hear the agent, or a noise."""
+        c = self.c
+        echoing = c.echoes >= _PROVEN and c.now - c.echo_at < _FORGOTTEN
+        return echoing or (c.noises >= _NOISES and c.now - c.noise_at < _NOISE_FORGOTTEN)
 
     def _asked(self, onset: float) -> bool:
         """Whether what began at ``onset`` may answer a question."""

@@ -21,6 +21,7 @@ from beluga_voice.pipeline.ears import Ears
 from beluga_voice.pipeline.owner import Owner
 from beluga_voice.pipeline.parts import Parts, PipelineOptions, Sink
 from beluga_voice.pipeline.processors import ProcessorChain
+from beluga_voice.pipeline.reference import ReferenceSink
 from beluga_voice.pipeline.speech import Speech
 from beluga_voice.pipeline.timeline import Timeline
 from beluga_voice.pipeline.transcript import Transcript
@@ -76,7 +77,7 @@ class Cascade:
         self._speech = Speech(
             parts=parts,
             owner=owner,
-            sink=sink,
+            sink=sink if parts.noise is None else ReferenceSink(sink, self.ears.played),
             timeline=timeline,
             sample_rate=self.output_sample_rate,
             post_tts=self._chain("post_tts"),

@@ -10,7 +10,7 @@ from beluga_voice.audio.pcm import downmix
 from beluga_voice.audio.resample import Resampler
 from beluga_voice.core.voice_activity import VoiceActivity, VoiceEvent
 from beluga_voice.frames import AudioFrame
-from beluga_voice.interfaces import NoiseFilter, VadStream
+from beluga_voice.interfaces import NoiseFilter, NoiseStream, VadStream
 from beluga_voice.pipeline.timeline import Timeline
 
 __all__ = ["EAR_RATE", "Ear"]
@@ -60,7 +60,7 @@ class Ear:
         self._timeline = timeline
         self._listener = listener
         self._to_stt = to_stt
-        self._noise = noise
+        self._noise: NoiseStream | None = None if noise is None else noise.open(EAR_RATE)
         self._activity = VoiceActivity()
         self._window_bytes = window * 2
         self._window_seconds = window / EAR_RATE
@@ -85,13 +85,12 @@ class Ear:
         """Takes one frame of any rate and channel count."""
         pcm = frame.data
         end = self._timeline.stamp(len(pcm) / (2 * frame.channels * frame.sample_rate), frame.age)
-        if self._noise is not None:
-            frame = self._noise.process(frame)
-            pcm = frame.data
         if frame.channels != 1:
             pcm = downmix(pcm, frame.channels)
         if frame.sample_rate != EAR_RATE:
             pcm = self._resample(pcm, frame.sample_rate)
+        if self._noise is not None:
+            pcm = self._noise.process(pcm, end)
         if not pcm:
             return
         self._to_stt(pcm, end)
@@ -104,6 +103,11 @@ class Ear:
             self._level_at = end
             self._listener.on_level(rms_dbfs(pcm), self._probability)
 
+    def played(self, frame: AudioFrame, delay: float) -> None:
+        """What the agent's voice plays, as `NoiseStream.played` takes it."""
+        if self._noise is not None:
+            self._noise.played(frame, delay)
+
     def end_voice(self) -> None:
         """The audio has stopped coming: whoever was speaking is not any more."""
         event = self._activity.end()
@@ -113,6 +117,8 @@ class Ear:
     def close(self) -> None:
         """Stops judging; the recogniser is closed by its owner."""
         self._vad.close()
+        if self._noise is not None:
+            self._noise.close()
 
     def _resample(self, pcm: bytes, rate: int) -> bytes:
         if self._resampler is None or self._rate != rate:

@@ -140,6 +140,11 @@ class Ears:
         self._used = True
         speaker.hear(frame)
 
+    def played(self, frame: AudioFrame, delay: float) -> None:
+        """The agent's voice, for echo cancellers; see `beluga_voice.interfaces.NoiseStream.played`."""
+        for speaker in self._speakers.values():
+            speaker.played(frame, delay)
+
     def want_level(self) -> None:
         """Level events are wanted from now on."""
         self._levels = True

@@ -25,6 +25,7 @@ from beluga_voice.pipeline.realtime_parts import RealtimeOptions, RealtimeOwner,
 from beluga_voice.pipeline.realtime_replies import RealtimeReplies
 from beluga_voice.pipeline.realtime_tools import RealtimeTools
 from beluga_voice.pipeline.realtime_words import Transcripts
+from beluga_voice.pipeline.reference import ReferenceSink
 from beluga_voice.pipeline.timeline import Timeline
 from beluga_voice.pipeline.turn_judge import TurnJudge
 from beluga_voice.pipeline.turn_times import TurnTimes
@@ -78,7 +79,7 @@ class Realtime(RealtimeReplies):
         self._closing = False
         self._up = asyncio.Event()
         self.mouth = Mouth(
-            sink,
+            sink if parts.noise is None else ReferenceSink(sink, lambda f, delay: self.ears.played(f, delay)),
             timeline,
             self.output_sample_rate,
             MouthEvents(

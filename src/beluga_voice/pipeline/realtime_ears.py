@@ -11,6 +11,7 @@ from beluga_voice.core.realtime_words import SpeechPaused, SpeechResumed
 from beluga_voice.core.talk import Talk
 from beluga_voice.errors import BackendError, CapacityError
 from beluga_voice.frames import AudioFrame
+from beluga_voice.pipeline.ear import EAR_RATE
 from beluga_voice.pipeline.realtime_input import RealtimeInput
 from beluga_voice.pipeline.realtime_parts import RealtimeParts
 from beluga_voice.pipeline.realtime_person import Person, Voiced
@@ -118,16 +119,25 @@ class RealtimeEars:
         person = self._people.get(frame.participant) or self._admit(frame.participant)
         if person is None:
             return
-        if self._parts.noise is not None:
-            frame = self._parts.noise.process(frame)
         person.hear(frame)
+        if self._parts.noise is None:  # else the model hears what was cleaned
+            self._tell_model(person, frame, person.timeline.audio_end)
         if not self._mixing:
-            self._to_model.hear(frame, person.timeline.audio_end)
             return
-        self._mix.push(person.who, frame, person.timeline.audio_end)
         now = self._timeline.now()
         self._mix.release(min(p.timeline.audio_end for p in self._fresh(now) or [person]))
         self._end_lost_voices(now)
+
+    def _tell_model(self, person: Person, frame: AudioFrame, end: float) -> None:
+        if self._mixing:
+            self._mix.push(person.who, frame, end)
+        else:
+            self._to_model.hear(frame, end)
+
+    def played(self, frame: AudioFrame, delay: float) -> None:
+        """The agent's voice, for echo cancellers; see `beluga_voice.interfaces.NoiseStream.played`."""
+        for person in self._people.values():
+            person.played(frame, delay)
 
     def left(self, who: str) -> None:
         """``who`` is gone."""
@@ -143,7 +153,7 @@ class RealtimeEars:
     # --- people -----------------------------------------------------------------------------------------------
 
     def _add(self, who: str, timeline: Timeline) -> Person:
-        person = self._people[who] = Person(who, timeline, self._parts.vad, self)
+        person = self._people[who] = Person(who, timeline, self._parts.vad, self, self._parts.noise)
         if self._levels:
             person.want_level()
         return person
@@ -222,8 +232,10 @@ class RealtimeEars:
         if self._judge is not None and isinstance(event, SpeechPaused | SpeechResumed):
             self._judge.ask(person.who, self._words())
 
-    def on_audio(self, person: Person, pcm: bytes) -> None:
-        """A turn detector wants to hear it."""
+    def on_audio(self, person: Person, pcm: bytes, at: float) -> None:
+        """The model wants to hear it where it was cleaned, and a turn detector."""
+        if self._parts.noise is not None:
+            self._tell_model(person, AudioFrame(pcm, EAR_RATE), at)
         if self._judge is not None:
             self._judge.hear(person.who, pcm)
 

@@ -10,7 +10,7 @@ from beluga_voice.core.realtime_pauses import Pauses
 from beluga_voice.core.realtime_words import SpeechPaused, SpeechResumed
 from beluga_voice.core.voice_activity import VoiceEvent
 from beluga_voice.frames import AudioFrame
-from beluga_voice.interfaces import VAD, VadStream
+from beluga_voice.interfaces import VAD, NoiseFilter, VadStream
 from beluga_voice.pipeline.ear import EAR_RATE, Ear
 from beluga_voice.pipeline.timeline import Timeline
 
@@ -27,8 +27,8 @@ class PersonEvents(Protocol):
         """Their voice began, pauses, goes on or ended."""
         ...
 
-    def on_audio(self, person: Person, pcm: bytes) -> None:
-        """Their audio: mono s16le at 16 kHz."""
+    def on_audio(self, person: Person, pcm: bytes, at: float) -> None:
+        """Their audio, cleaned: mono s16le at 16 kHz that ends at ``at``."""
         ...
 
     def on_audio_time(self, person: Person) -> None:
@@ -48,6 +48,7 @@ class Person:
         timeline: lays their audio on the session's clock.
         vad: voice activity detector.
         events: told what is heard.
+        noise: cleans their audio, or None.
 
     Attributes:
         who: their identity.
@@ -56,7 +57,14 @@ class Person:
         judged: up to where it was judged, in seconds on the session's timeline.
     """
 
-    def __init__(self, who: str, timeline: Timeline, vad: VAD, events: PersonEvents) -> None:
+    def __init__(
+        self,
+        who: str,
+        timeline: Timeline,
+        vad: VAD,
+        events: PersonEvents,
+        noise: NoiseFilter | None = None,
+    ) -> None:
         self.who = who
         self.timeline = timeline
         self.paused = self.used = False
@@ -64,9 +72,7 @@ class Person:
         self._events = events
         self._pauses = Pauses()
         self._window = vad.window / EAR_RATE
-        self._ear = Ear(
-            timeline, self, lambda pcm, _: events.on_audio(self, pcm), self._opener(vad), vad.window
-        )
+        self._ear = Ear(timeline, self, self._on_audio, self._opener(vad), vad.window, noise)
 
     def _opener(self, vad: VAD) -> Callable[[Callable[[float, float], None]], VadStream]:
         def open_vad(on_result: Callable[[float, float], None]) -> VadStream:
@@ -96,6 +102,10 @@ class Person:
         self.used = True
         self._ear.hear(frame)
 
+    def played(self, frame: AudioFrame, delay: float) -> None:
+        """What the agent's voice plays meanwhile."""
+        self._ear.played(frame, delay)
+
     def want_level(self) -> None:
         """Someone asked for levels."""
         self._ear.want_level()
@@ -124,3 +134,6 @@ class Person:
     def on_level(self, dbfs: float, probability: float) -> None:
         """Passes the level on."""
         self._events.on_level(self, dbfs, probability)
+
+    def _on_audio(self, pcm: bytes, at: float) -> None:
+        self._events.on_audio(self, pcm, at)

@@ -113,6 +113,10 @@ class Speaker:
         """Takes one frame of their audio."""
         self._ear.hear(frame)
 
+    def played(self, frame: AudioFrame, delay: float) -> None:
+        """What the agent's voice plays meanwhile."""
+        self._ear.played(frame, delay)
+
     def want_level(self) -> None:
         """Someone asked for levels."""
         self._ear.want_level()

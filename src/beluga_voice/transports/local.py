@@ -1,6 +1,7 @@
 """This machine's microphone and speaker, by PortAudio (sounddevice).
 
-There is no echo canceller: use headphones, or the agent hears itself. Checked 2026-11 with sounddevice 0.5.6.
+Nobody cancels the echo here, so a backend does it where it can (noise provider ``webrtc_apm``, extra ``livekit``);
+elsewhere use headphones. Checked 2026-11 with sounddevice 0.5.6.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class LocalTransport:
         ConfigError: ``invalid_config``, or ``missing_extra`` without sounddevice.
         ConnectError: ``connection_failed`` if the PortAudio library is missing.
     """
+
+    echoes = True
 
     def __init__(
         self, config: TransportConfig | None = None, open_stream: StreamFactory | None = None
