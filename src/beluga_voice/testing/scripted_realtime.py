@@ -187,6 +187,9 @@ class ScriptedStream:
         self._voiced = self._silent = 0.0
         self._items = self._calls = 0
         self._frozen = False
+        if limit := self.model.settings.session_limit:
+            over = ConnectError("s2s", "connection_failed", "scripted: the session has lasted too long")
+            self._timers.add(asyncio.get_running_loop().call_later(limit, self.drop, over))
 
     # --- what it is told ----------------------------------------------------------------------------------
 

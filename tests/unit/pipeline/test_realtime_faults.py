@@ -90,6 +90,7 @@ def test_a_connection_is_renewed_before_its_limit_at_a_quiet_moment(s2s: Realtim
         assert said == [m.content for m in history][: len(said)] and len(said) >= 2
     heard = sum(stream.heard for stream in s2s.model.streams)
     assert heard == pytest.approx(3.0, abs=0.2), "no audio is lost and none is heard twice"
+    assert s2s.model.streams[1].heard == pytest.approx(1.0, abs=0.1), "the new connection is used"
 
 
 def test_a_renewal_waits_for_the_end_of_the_answer(s2s: RealtimeStage) -> None:

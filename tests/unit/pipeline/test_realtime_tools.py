@@ -113,6 +113,45 @@ def test_no_tool_runs_before_the_turn_is_decided(s2s: RealtimeStage) -> None:
     assert [m.content for m in history] == ["pay nothing please", "All right."]
 
 
+def test_a_tool_asked_for_ahead_runs_once_when_the_turn_is_decided(s2s: RealtimeStage) -> None:
+    ran: list[float] = []
+
+    async def pay(amount: int) -> str:
+        ran.append(asyncio.get_running_loop().time())
+        return "paid"
+
+    def answer(stream: ScriptedStream) -> Answer:
+        return "It is paid." if stream.results else ScriptedReply(calls=[("pay", {"amount": 1})])
+
+    s2s.model = model_that(answer, "pay please", latency=0.01)
+    committed: list[float] = []
+
+    async def scene(session: Session) -> Any:
+        loop = asyncio.get_running_loop()
+
+        async def watch() -> None:
+            async for event in session.events():
+                if isinstance(event, ev.TurnEvent) and event.phase == "user_ended":
+                    committed.append(loop.time())
+
+        watching = asyncio.create_task(watch())
+        await session.start()
+        await voice(session, 0.8, 3.0)
+        history = session.history
+        await session.stop()
+        await watching
+        return history
+
+    config = {"s2s_config": {"endpointing_delay": 0.4}}
+    history = s2s.play(scene, "local", agent=bv.Agent("x", tools=[pay]), config=config)
+    assert len(ran) == 1
+    assert committed and ran[0] >= committed[0] - 1e-6
+    (told,) = [e for e in s2s.of(ev.ToolEvent) if e.phase == "started"]
+    ended = next(e for e in s2s.of(ev.TurnEvent) if e.phase == "user_ended")
+    assert told.at >= ended.at
+    assert [m.content for m in history] == ["pay please", "It is paid."]
+
+
 def test_an_interruption_ends_the_tool_and_tells_the_model(s2s: RealtimeStage) -> None:
     ended: list[str] = []
 
