@@ -93,6 +93,59 @@ async def test_the_page_is_accessible_and_fits(demo_server: DemoServer, scheme: 
         await check()
 
 
+# Speech ends at 10.0 s; the agent was at work 0.2 s before the turn was decided, and the voice was late.
+SLOW_TURN = {
+    "type": "metrics", "turn": 3, "at": 10.95, "speech_end": 10.0, "decided": 10.3, "asked": 10.1, "first_text": 10.35,
+    "first_audio": 10.9, "endpointing": 0.3, "transcription": 0.2, "llm": 0.05, "tts": 0.55, "playout": 0.05,
+    "delivery": 0.06, "ahead": 0.2, "total": 0.95, "target": 0.5, "evidence": "", "slowest": "tts",
+}  # fmt: skip
+SHOWN = """async metrics => {
+  const { Waterfall } = await import("./waterfall.js");
+  const byId = (id) => document.getElementById(id);
+  const list = byId("waterfall");
+  new Waterfall(list, byId("timing-table"), byId("timing-summary")).add(metrics);
+  const place = (bar) => [bar.style.left, bar.style.width].map(parseFloat);
+  const name = (bar) => bar.className.replace("bar ", "");
+  const all = (selector) => [...list.querySelectorAll(selector)];
+  return {
+    lanes: Object.fromEntries(all(".lanes .bar").map((bar) => [name(bar), place(bar)])),
+    strip: all(".strip .bar").map(place),
+    target: place(list.querySelector(".strip .target"))[0],
+    slowest: list.querySelector(".lane.slowest .lane-name").firstChild.textContent,
+    verdict: list.querySelector(".w-verdict").textContent,
+    values: all(".lane-value").map((value) => value.textContent),
+  };
+}"""
+
+
+@pytest.mark.parametrize("viewport", [(1280, 800), (390, 844)])
+async def test_the_waterfall_shows_work_ahead_and_the_stage_at_fault(
+    demo_server: DemoServer, viewport: tuple[int, int]
+) -> None:
+    async with demo_page(viewport=viewport) as demo:
+        await demo.open(demo_server.url)
+        shown = await demo.page.evaluate(SHOWN, SLOW_TURN)
+        box = await demo.page.locator("#waterfall details[open] .lanes").bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= viewport[0]
+    second = shown["target"] / 0.5  # percent of the track for one second
+    lanes = {name: [value / second for value in bar] for name, bar in shown["lanes"].items()}
+    assert lanes == {
+        "endpointing": pytest.approx([0.0, 0.3], abs=0.002),
+        "transcription": pytest.approx([0.0, 0.2], abs=0.002),
+        "llm ahead": pytest.approx([0.1, 0.2], abs=0.002),
+        "llm": pytest.approx([0.3, 0.05], abs=0.002),
+        "tts": pytest.approx([0.35, 0.55], abs=0.002),
+        "playout": pytest.approx([0.9, 0.05], abs=0.002),
+        "delivery": pytest.approx([0.95, 0.06], abs=0.002),
+    }
+    # The strip is what was waited for: its parts follow each other and end with the total.
+    ends = [(left + width) / second for left, width in shown["strip"]]
+    assert ends == pytest.approx([0.3, 0.35, 0.9, 0.95], abs=0.005)
+    assert shown["slowest"] == "Voice"
+    assert "450 ms over target: Voice took 58 %" in shown["verdict"]
+    assert shown["values"] == ["300 ms", "200 ms", "50 ms, and 200 ms ahead", "550 ms", "50 ms", "60 ms"]
+
+
 async def test_less_motion_is_respected(demo_server: DemoServer) -> None:
     async with demo_page() as demo:
         await demo.page.emulate_media(reduced_motion="reduce")
