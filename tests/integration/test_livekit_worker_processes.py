@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from collector import Collector
 from worker_entries import by_name
 from worker_helpers import Rooms, eventually, logged
 
@@ -180,6 +181,23 @@ async def command(server: LiveKitServer, *options: str, **changes: str) -> Async
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_each_process_exports_its_metrics(
+    livekit_server: LiveKitServer, rooms: Rooms, processes: str
+) -> None:
+    async with Collector() as collector:
+        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "desk"}
+        async with command(livekit_server, "--lazy", "--processes", processes, **endpoint) as worker:
+            for _ in range(int(processes)):
+                await worker.until("registered as")
+            await rooms.create("short")
+            await worker.until("job ended")
+            worker.process.terminate()
+            assert await worker.end() == 0
+        assert "worker.jobs.total" in {metric.name for metric in collector.metrics}
+        assert collector.services == {"desk"}
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
