@@ -25,6 +25,8 @@ class Agent:
         greeting: what it says first; empty lets the user begin.
         mcp_servers: servers whose tools it has besides its own.
         max_tool_rounds: how often the model may call tools before it must answer, 1 to 50.
+        hedge_after: seconds without a first token after which the model is asked a second time and the quicker
+            answer is taken; 0 never does. It costs the prompt twice when it happens.
 
     Raises:
         ConfigError: ``invalid_config``, naming the argument that is wrong, or a tool name that is there twice.
@@ -41,6 +43,7 @@ class Agent:
         greeting: str = "",
         mcp_servers: Sequence[McpServer] = (),
         max_tool_rounds: int = 5,
+        hedge_after: float = 0.0,
     ) -> None:
         _check_text(instructions=instructions, name=name, greeting=greeting)
         if not name:
@@ -53,6 +56,9 @@ class Agent:
             raise _refused("mcp_servers", "must be a list of McpServer")
         if not 1 <= max_tool_rounds <= 50:
             raise _refused("max_tool_rounds", f"must be 1 to 50, got {max_tool_rounds!r}")
+        if not 0.0 <= hedge_after <= 60.0:
+            raise _refused("hedge_after", f"must be 0 to 60 seconds, got {hedge_after!r}")
+        self.hedge_after = hedge_after
         self.instructions = instructions
         self.tools: tuple[RunnableTool, ...] = tuple(t if isinstance(t, Tool) else Tool(t) for t in tools)
         self.name = name

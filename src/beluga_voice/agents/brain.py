@@ -9,12 +9,13 @@ from contextlib import aclosing
 from typing import Any, cast
 
 from beluga_voice.agents.agent import Agent
+from beluga_voice.agents.hedging import hedged
 from beluga_voice.agents.messages import ToolMemory, labelled
 from beluga_voice.agents.toolbox import MAX_TOOLS_IN_FLIGHT, Toolbox, ToolListener
 from beluga_voice.agents.tools import RunnableTool, ToolOutcome
 from beluga_voice.errors import ConfigError
 from beluga_voice.frames import ToolCall
-from beluga_voice.interfaces import LLM, ChatDelta, ChatMessage, Context, UserTurn
+from beluga_voice.interfaces import LLM, ChatDelta, ChatMessage, Context, ToolSpec, UserTurn
 
 __all__ = ["MAX_TOOLS_IN_FLIGHT", "AgentBrain", "ToolListener"]
 
@@ -96,7 +97,7 @@ class AgentBrain:
             messages = labelled(messages, lambda who: context.name_of(who))
             text, calls = "", list[ToolCall]()
             pieces = 0
-            stream: Any = self._model(agent).chat(messages, [t.spec for t in tools.values()])
+            stream: Any = self._ask(agent, messages, [t.spec for t in tools.values()])
             async with aclosing(stream):
                 async for delta in cast("AsyncIterator[ChatDelta]", stream):
                     calls += delta.tool_calls
@@ -148,6 +149,14 @@ class AgentBrain:
         outcomes: dict[int, ToolOutcome],
     ) -> None:
         outcomes[index] = await self._toolbox.run(call, tools, context)
+
+    def _ask(
+        self, agent: Agent, messages: list[ChatMessage], tools: list[ToolSpec]
+    ) -> AsyncIterator[ChatDelta]:
+        model = self._model(agent)
+        if not agent.hedge_after:
+            return model.chat(messages, tools)
+        return hedged(lambda: model.chat(messages, tools), agent.hedge_after)
 
     def _model(self, agent: Agent) -> LLM:
         model = agent.llm or self._llm
