@@ -76,7 +76,7 @@ async def _worker(
     """The command as soon as it is registered, and when it was started."""
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "beluga_voice", "worker", "bench.livekit_worker:greet"),
+        *(sys.executable, "-m", "beluga_voice", "worker", "bench.livekit_entry:greet"),
         *("--agent-name", "bench", "--json", "--health-port", "0", "--drain-timeout", "0"),
         env={
             **os.environ,
@@ -149,17 +149,6 @@ async def _one_job(
     await asyncio.gather(*tasks)
     await room.disconnect()
     return at - assigned, {step: when - assigned for step, when in steps.items()}
-
-
-async def greet(job: Any) -> None:
-    """The worker's entry point."""
-    job.log.info("called at %.6f", time.monotonic())
-    session = await job.create_session(agent_callback=_answer, greeting="Hello! How can I help you?")
-    await session.start()
-
-
-async def _answer(transcript: str) -> str:
-    return transcript
 
 
 if __name__ == "__main__":
