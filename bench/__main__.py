@@ -1,5 +1,5 @@
 """``python -m bench``: the peers beside us; ``own``: our figures; ``load``: many sessions; ``turns``: pauses;
-``livekit``: rooms of a LiveKit server, livekit-agents beside us.
+``livekit``: rooms of a LiveKit server, livekit-agents beside us; ``noise``: barge-in where it is not quiet.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def main() -> int:
             from bench.turns import main as turns
 
             return turns(arguments[1:])
+        case ["noise"]:
+            from bench.barge_in_noise import main as noise
+
+            return noise(arguments[1:])
         case ["livekit"]:
             from bench.livekit_sessions.main import main as livekit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -34,6 +34,8 @@ class Candidate:
         ended_at: when the voice ended, or None while it lasts.
         ducked: the agent's voice was lowered for it.
         held_at: … and held since then, or None.
+        first_word: that its words begin with, as far as they are recognised …
+        first_word_at: … and since when they do.
     """
 
     onset: float
@@ -42,6 +44,8 @@ class Candidate:
     ended_at: float | None = None
     ducked: bool = False
     held_at: float | None = None
+    first_word: str = ""
+    first_word_at: float = 0.0
 
     @property
     def held(self) -> bool:
@@ -58,6 +62,13 @@ class Candidate:
         if self.ended_at is None:
             self.voiced += max(0.0, at - self.since)
             self.ended_at = at
+
+    def words_steady_for(self, words: Sequence[str], now: float) -> float:
+        """Seconds since its words begin as ``words`` do, which are what is recognised at ``now``."""
+        first = words[0] if words else ""
+        if first != self.first_word:
+            self.first_word, self.first_word_at = first, now
+        return now - self.first_word_at
 
     def voiced_for(self, now: float) -> float:
         """Seconds of voice so far, silences left out."""

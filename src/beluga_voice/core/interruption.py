@@ -40,6 +40,7 @@ def judge(
     settings: TurnSettings,
     echo: bool = False,
     asked: bool = False,
+    steady: bool = True,
 ) -> Verdict:
     """Judges speech over the agent.
 
@@ -51,12 +52,13 @@ def judge(
         settings: thresholds.
         echo: the agent's own words were recognised.
         asked: the agent has just asked a question, which a "yes" answers.
+        steady: a recogniser that is still listening no longer changes its mind about how ``text`` begins.
     """
     language = settings.language
     if asks_to_stop(text, language) or (asked and is_answer(text, language)):
         return Verdict.INTERRUPTION
     words = content_words(text, language)
-    if words and words >= settings.min_interruption_words:
+    if words and words >= settings.min_interruption_words and (final or steady):
         return Verdict.INTERRUPTION
     only_echo = echo and not text.strip()
     if not ended:

@@ -16,13 +16,17 @@ from beluga_voice.core import inputs as inp
 from beluga_voice.core.conversation import Candidate, State
 from beluga_voice.core.ducking import Ducking
 from beluga_voice.core.interruption import Verdict, judge, length_limit
-from beluga_voice.core.words import content_words
+from beluga_voice.core.words import content_words, split_words
 
 __all__ = ["Overlap"]
 
 # The shell cuts the voice within a frame; this is for one that does not answer.
 SETTLE_TIMEOUT = 1.0
 _LOOK_AGAIN = 0.05
+# A recogniser's first guess at a short sound is often a word ("for", then "right"). So words over the voice must begin
+# the same for so long, or be so many; the voice is held meanwhile, so nobody hears the difference.
+_STEADY = 0.2
+_CERTAIN_WORDS = 3
 _REASONS = {Verdict.BACKCHANNEL: "backchannel", Verdict.NOTHING: "no_words", Verdict.ECHO: "echo"}
 
 
@@ -70,7 +74,8 @@ class Overlap(Ducking):
         if c.candidate is None:
             return
         steps = (s.duck_after, s.hold_after, length_limit(self._theirs(candidate)[0], s) - candidate.voiced)
-        times = [candidate.since + step for step in steps if candidate.since + step > c.now]
+        times = [candidate.since + step for step in steps]
+        times = [at for at in (*times, candidate.first_word_at + _STEADY) if at > c.now]
         c.timers["candidate"] = min(times, default=c.now + _LOOK_AGAIN)
 
     def _candidate_ends(self, event: inp.SpeechEnded) -> None:
@@ -82,8 +87,7 @@ class Overlap(Ducking):
         c.candidate.voice_ends(event.at)
         self._ask_final(event.at)
         if self._may_cut(c.candidate):
-            c.timers["candidate"] = c.now + self.settings.words_timeout
-            self._weigh(c.candidate, final=False)
+            c.timers["candidate"] = c.now + self.settings.words_timeout  # the final decides, or this
 
     def _candidate_words(self, event: inp.PartialText | inp.FinalText) -> None:
         c = self.c
@@ -91,8 +95,13 @@ class Overlap(Ducking):
             self._words_without_voice(event)
             return
         self._take(event)
-        if self._may_cut(c.candidate):
-            self._weigh(c.candidate, final=not c.finals_due and c.candidate.ended_at is not None)
+        if not self._may_cut(c.candidate):
+            return
+        candidate = c.candidate
+        self._weigh(candidate, final=not c.finals_due and candidate.ended_at is not None)
+        if c.candidate is candidate and candidate.ended_at is None:
+            steady = max(c.now, candidate.first_word_at + _STEADY)
+            c.timers["candidate"] = min(c.timers.get("candidate", steady), steady)
 
     def _words_without_voice(self, event: inp.PartialText | inp.FinalText) -> None:
         """A final for a sound that was let pass because its words were late: they may interrupt after all."""
@@ -132,6 +141,8 @@ class Overlap(Ducking):
         text, echo = self._theirs(candidate)
         # A voice without words may be the agent's, or no voice, where that is known.
         known = text or not (c.audible and self._only_words_count)
+        words = split_words(text)
+        steady = candidate.words_steady_for(words, c.now) >= _STEADY or len(words) >= _CERTAIN_WORDS
         verdict = judge(
             text=text,
             voiced_for=candidate.voiced_for(c.now) if known else 0.0,
@@ -140,6 +151,7 @@ class Overlap(Ducking):
             settings=self.settings,
             echo=echo,
             asked=c.audible and self._asked(candidate.onset),
+            steady=steady or not c.audible,
         )
         if verdict is Verdict.INTERRUPTION:
             self._interrupt(candidate)

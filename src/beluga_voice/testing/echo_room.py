@@ -27,7 +27,7 @@ class EchoRoom:
 
     Args:
         level: of the echo relative to the agent's voice, in dB; None where it does not come back.
-        delay: from the loudspeaker to the microphone, buffers included, in seconds.
+        delay: from the loudspeaker to the microphone, buffers included, in seconds; 0.02 at least.
         reverberation: seconds in which the echo's tail falls by 60 dB; 0 for a single reflection.
         noise: of the room, in dBFS; None for none.
         seed: of reverberation and noise.
@@ -36,6 +36,7 @@ class EchoRoom:
     Attributes:
         events: what the session told.
         clears: how often the agent's voice was cut.
+        voice: the agent's frames, each with when it began to sound in seconds since `recv` began.
     """
 
     output_sample_rate = RATE
@@ -55,6 +56,7 @@ class EchoRoom:
         self.echoes = echoes
         self.events: list[Mapping[str, Any]] = []
         self.clears = 0
+        self.voice: list[tuple[float, bytes]] = []
         self._random = np.random.default_rng(seed)
         self._noise = 0.0 if noise is None else 32768 * 10 ** (noise / 20)
         self._delay = round(delay * RATE)
@@ -64,9 +66,19 @@ class EchoRoom:
         self._began: float | None = None
         self._closed = False
 
-    def say(self, pcm: bytes, after: float = 0.0) -> None:
-        """Somebody in the room speaks: mono s16le at 16 kHz, at most 6 s, ``after`` so many seconds."""
-        self._sound(np.frombuffer(pcm, "<i2").astype(np.float32), self._heard_to + round(after * RATE))
+    @property
+    def now(self) -> float:
+        """Seconds since `recv` began, as the microphone counts them."""
+        return self._heard_to / RATE
+
+    def say(self, pcm: bytes, after: float = 0.0) -> float:
+        """Somebody in the room speaks: mono s16le at 16 kHz, at most 6 s, ``after`` so many seconds (1 at most).
+
+        Returns when it sounds, in seconds since `recv` began.
+        """
+        start = self._heard_to + round(after * RATE)
+        self._sound(np.frombuffer(pcm, "<i2").astype(np.float32), start)
+        return start / RATE
 
     async def recv(self) -> AsyncIterator[AudioFrame]:
         """The microphone, in frames of 20 ms by the loop's clock."""
@@ -88,6 +100,7 @@ class EchoRoom:
         now = round((asyncio.get_running_loop().time() - began) * RATE)
         start = max(self._played_to, now)
         self._played_to = start + frame.samples
+        self.voice.append((start / RATE, frame.data))
         if self._response is not None:
             samples = np.frombuffer(frame.data, "<i2").astype(np.float32)
             self._sound(np.convolve(samples, self._response), start + self._delay)

@@ -133,6 +133,44 @@ def test_words_over_the_agent_interrupt_it() -> None:
     assert talk.machine.c.turn == 2
 
 
+def test_a_recognisers_first_guesses_at_a_murmur_do_not_interrupt() -> None:
+    """What a real one made of "right", 80 ms apart."""
+    talk = Talk()
+    reply = answered(talk)
+    talk(5.05, inp.SpeechStarted(5.0))
+    for n, guess in enumerate(("for", "ray", "right", "rates", "right")):
+        assert cmd.CancelReply(reply, "interrupted") not in talk(5.3 + 0.08 * n, inp.PartialText(1, guess))
+    talk(5.75, inp.SpeechEnded(5.6))
+    assert talk(5.8, inp.FinalText(1, "right"))[-1] == cmd.Resume(reply)
+    assert talk.state is State.SPEAKING
+
+
+def test_words_interrupt_when_they_begin_the_same_for_a_moment() -> None:
+    talk = Talk()
+    reply = answered(talk)
+    talk(5.05, inp.SpeechStarted(5.0))
+    assert talk(5.3, inp.PartialText(1, "can")) == [cmd.Hold(reply)]
+    assert talk(5.4, inp.PartialText(1, "can i")) == []
+    assert talk(5.49) == []
+    assert talk(5.51) == [cmd.CancelReply(reply, "interrupted"), cmd.StopPlayout(reply)]
+
+
+def test_three_words_are_no_first_guess() -> None:
+    talk = Talk()
+    reply = answered(talk)
+    talk(5.05, inp.SpeechStarted(5.0))
+    assert cmd.CancelReply(reply, "interrupted") in talk(5.3, inp.PartialText(1, "can i ask"))
+
+
+def test_a_short_word_interrupts_with_its_final() -> None:
+    talk = Talk()
+    reply = answered(talk)
+    talk(5.05, inp.SpeechStarted(5.0))
+    talk(5.3, inp.PartialText(1, "tomorrow"))
+    talk(5.35, inp.SpeechEnded(5.3))
+    assert cmd.CancelReply(reply, "interrupted") in talk(5.4, inp.FinalText(1, "tomorrow"))
+
+
 def test_the_voice_is_lowered_and_held_after_the_times_that_are_set() -> None:
     talk = Talk(duck_after=0.1, hold_after=0.4)
     reply = answered(talk)
