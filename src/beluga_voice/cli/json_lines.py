@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 __all__ = ["FIELDS", "JsonLines"]
 
-# What records of jobs carry beside their message.
-FIELDS = ("job_id", "room", "agent_name", "status", "error", "process_number")
+# What records of jobs, and of turns that missed their latency target, carry beside their message.
+FIELDS = (
+    *("job_id", "room", "agent_name", "status", "error", "process_number"),
+    *("session_id", "turn", "total", "target", "stage", "stage_seconds"),
+)
 
 
 class JsonLines(logging.Formatter):
-    """Time (UTC), level, logger, message, the fields of jobs, and the traceback of an error."""
+    """Time (UTC), level, logger, message, the fields of jobs and turns, and the traceback of an error."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Called by logging."""
