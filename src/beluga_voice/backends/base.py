@@ -205,6 +205,7 @@ class Backend:
         transport: Transport | None = None
         try:
             async with asyncio.timeout(self.config.timeout):
+                observer = self._observer(session_id)
                 transport = await self.make_transport(session_id, config)
                 parts = await self._with_canceller(parts, transport)
                 session = Session(
@@ -216,7 +217,8 @@ class Backend:
                     llm=self._llm,
                     on_closed=self._on_closed,
                     on_change=self._records.changed,
-                    on_event=self._observer(session_id).on_event,
+                    on_event=observer.on_event,
+                    task_context=observer.task_context,
                 )
         except BaseException as error:
             if transport is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+
 from beluga_voice import events as ev
 from beluga_voice.observe.latency import LatencyWarnings
 from beluga_voice.observe.metrics import BackendMetrics
@@ -27,6 +29,10 @@ class SessionObserver:
         self._metrics = metrics
         self._warnings = warnings
         self._spans = spans
+
+    def task_context(self) -> contextvars.Context | None:
+        """What the session's tasks run in, so that spans made by agents and tools are below its own; None for any."""
+        return self._spans.task_context() if self._spans is not None else None
 
     def on_event(self, event: ev.SessionEvent) -> None:
         """Counts, times and warns."""

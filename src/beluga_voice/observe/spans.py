@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def stage_moments(event: ev.MetricsEvent) -> dict[str, tuple[float, float]]:
 
 
 class SessionSpans:
-    """A span ``session`` from its first event to its end; below it ``turn`` spans with a child for each stage.
+    """A span ``session`` from its start to its end; below it ``turn`` spans with a child for each stage.
 
     ==========  ====================================================================================
     span        attributes
@@ -66,23 +67,38 @@ class SessionSpans:
         self._session: Span | None = None
         self._closed = False
 
+    def task_context(self) -> contextvars.Context | None:
+        """The context of the session's tasks, so that spans made in them are below its own; None without an SDK."""
+        span = self._begun()
+        if not span.is_recording():
+            return None
+        from opentelemetry import context
+
+        made = contextvars.copy_context()
+        made.run(context.attach, self._trace.set_span_in_context(span))
+        return made
+
+    def _begun(self) -> Span:
+        if self._session is None:
+            self._session = self._tracer.start_span("session", attributes=self._labels)
+        return self._session
+
     def on_event(self, event: ev.SessionEvent) -> None:
         """Follows the session."""
         if self._closed:
             return
-        if self._session is None:
-            self._session = self._tracer.start_span("session", attributes=self._labels)
+        session = self._begun()
         if isinstance(event, ev.MetricsEvent):
-            self._turn(self._session, event)
+            self._turn(session, event)
         elif isinstance(event, ev.ErrorEvent):
-            self._session.add_event("error", {"error.type": event.code, "stage": event.stage})
+            session.add_event("error", {"error.type": event.code, "stage": event.stage})
         elif isinstance(event, ev.ClosedEvent):
             self._closed = True
-            self._session.set_attribute("session.reason", event.reason)
+            session.set_attribute("session.reason", event.reason)
             if event.code:
-                self._session.set_attribute("error.type", event.code)
-                self._session.set_status(self._trace.Status(self._trace.StatusCode.ERROR))
-            self._session.end()
+                session.set_attribute("error.type", event.code)
+                session.set_status(self._trace.Status(self._trace.StatusCode.ERROR))
+            session.end()
 
     def _turn(self, session: Span, event: ev.MetricsEvent) -> None:
         if not session.is_recording():

@@ -125,7 +125,10 @@ class Cascade:
         return len(self._tasks) + self._speech.task_count
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(coroutine, name=f"{self._options.session_id}:{name}")
+        options = self._options
+        task: asyncio.Task[None] = asyncio.create_task(
+            coroutine, name=f"{options.session_id}:{name}", context=options.new_context
+        )
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
         return task

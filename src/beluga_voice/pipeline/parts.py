@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -64,6 +65,7 @@ class PipelineOptions:
         metadata: likewise.
         output_sample_rate: of agent audio, in Hz; 0 for the voice's own.
         max_speakers: how many people are heard at the same time, each by an own ear.
+        task_context: copied for each task of the pipeline; None for that of whoever starts it.
     """
 
     brain: Brain
@@ -79,6 +81,12 @@ class PipelineOptions:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     output_sample_rate: int = 0
     max_speakers: int = 8
+    task_context: Context | None = None
+
+    @property
+    def new_context(self) -> Context | None:
+        """The context of another task."""
+        return self.task_context.copy() if self.task_context is not None else None
 
 
 class Sink(Protocol):

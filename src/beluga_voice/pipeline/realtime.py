@@ -162,7 +162,10 @@ class Realtime(RealtimeReplies):
         return len(self._tasks) + (2 if self._source_task is not None else 0)
 
     def _spawn(self, coroutine: Any, name: str) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(coroutine, name=f"{self._options.session_id}:{name}")
+        options = self._options
+        task: asyncio.Task[None] = asyncio.create_task(
+            coroutine, name=f"{options.session_id}:{name}", context=options.new_context
+        )
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
         return task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import Context
 from typing import Any
 
 from beluga_voice.config import Config, SessionConfig
@@ -22,6 +23,7 @@ def pipeline_options(
     session_id: str,
     metadata: Mapping[str, Any],
     output_sample_rate: int,
+    task_context: Context | None,
 ) -> PipelineOptions:
     """The session's own settings, or the backend's where it has none."""
     return PipelineOptions(
@@ -40,6 +42,7 @@ def pipeline_options(
         metadata=metadata,
         output_sample_rate=output_sample_rate,
         max_speakers=(config.group or backend.group).max_speakers,
+        task_context=task_context,
     )
 
 

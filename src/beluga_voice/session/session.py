@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -56,6 +57,7 @@ class Session:
         on_closed: awaited once, when everything is released.
         on_change: told when something a store should remember has changed.
         on_event: told every event, e.g. to count it.
+        task_context: asked at the start for the context its tasks are to run in, or None for the caller's.
         history: of an earlier part of this conversation.
     """
 
@@ -71,6 +73,7 @@ class Session:
         on_closed: Callable[[Session, str], Awaitable[None]] | None = None,
         on_change: Callable[[Session], None] | None = None,
         on_event: Callable[[ev.SessionEvent], None] | None = None,
+        task_context: Callable[[], Context | None] = lambda: None,
         history: tuple[ChatMessage, ...] = (),
     ) -> None:
         self.id = id
@@ -83,6 +86,7 @@ class Session:
         self._llm = llm
         self._on_closed = on_closed
         self._on_change = on_change
+        self._task_context = task_context
         self._metadata: dict[str, Any] = dict(config.metadata)
         self._broadcast = Broadcast()
         self._history = History(history)
@@ -227,6 +231,7 @@ class Session:
             session_id=self.id,
             metadata=self._metadata,
             output_sample_rate=self.output_sample_rate,
+            task_context=self._task_context(),
         )
         parts = self._parts
         realtime = realtime_options(parts, options.turn, self._dialogue.brain)

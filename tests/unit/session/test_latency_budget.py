@@ -11,7 +11,15 @@ import beluga_voice as bv
 from beluga_voice import events as ev
 from beluga_voice.session.metrics import SessionMetrics
 from beluga_voice.session.session import Session
+from beluga_voice.testing.loop import run
 from beluga_voice.testing.scripted import ScriptedLLM
+from beluga_voice.testing.scripted_realtime import (
+    Answer,
+    ScriptedModel,
+    ScriptedReply,
+    ScriptedStream,
+    SettingsModel,
+)
 from realtime_stage import RealtimeStage, voice
 from stage import Stage, collect, speak
 from telemetry import Telemetry, recorded, seconds
@@ -240,3 +248,64 @@ def test_an_agent_behind_a_model_has_its_own_stage(telemetry: Telemetry) -> None
     assert metrics.slowest == "llm"
     (turn,) = telemetry.named("turn")
     assert "turn.tts" in {span.name for span in telemetry.below(turn)}
+
+
+# --- spans of agents and tools ------------------------------------------------------------------------------
+
+
+def test_spans_of_agents_and_tools_are_below_their_session(stage: Stage, telemetry: Telemetry) -> None:
+    """Of sessions side by side each below its own, whoever's task told them to speak."""
+    tracer = telemetry.tracers.get_tracer("mine")
+
+    async def answer(transcript: str) -> str:
+        with tracer.start_as_current_span(f"ask {transcript}"):
+            await asyncio.sleep(0.2)
+        return "Yes."
+
+    config = stage.config()
+
+    async def main() -> None:
+        async with bv.new_backend("embedded", config) as backend:
+            options = {"agent_callback": answer, "greeting": ""}
+            made = [await backend.create_session(bv.SessionConfig(user_id=u, **options)) for u in "ab"]
+            with tracer.start_as_current_span("the caller's own"):
+                for session in made:
+                    await session.start()
+            for session in made:
+                await session.send_text(f"from {session.id}")
+            await asyncio.sleep(4.0)
+            for session in made:
+                await session.stop()
+
+    run(main())
+    sessions = {(s.attributes or {})["session.id"]: s for s in telemetry.named("session")}
+    assert len(sessions) == 2
+    for identity, session in sessions.items():
+        (asked,) = telemetry.named(f"ask from {identity}")
+        assert asked.parent is not None and session.context is not None
+        assert asked.parent.span_id == session.context.span_id
+
+
+def test_a_model_s_tools_are_below_the_session_too(telemetry: Telemetry) -> None:
+    s2s = RealtimeStage()
+    tracer = telemetry.tracers.get_tracer("mine")
+
+    @bv.tool
+    async def look(day: str) -> str:
+        """Looks."""
+        with tracer.start_as_current_span("look"):
+            return "ten"
+
+    def answer(stream: ScriptedStream) -> Answer:
+        return "It is ten." if stream.results else ScriptedReply(calls=[("look", {"day": "monday"})])
+
+    s2s.model = ScriptedModel(SettingsModel(utterances=("what time is it",)), answer=answer)
+
+    async def scene(session: Session) -> None:
+        await session.start()
+        await voice(session, 1.0, 3.0)
+
+    s2s.play(scene, "local", agent=bv.Agent("x", tools=[look]))
+    (tool,), (session,) = telemetry.named("look"), telemetry.named("session")
+    assert tool.parent is not None and session.context is not None
+    assert tool.parent.span_id == session.context.span_id
