@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from pathlib import Path
 
 from livekit import rtc
@@ -96,3 +97,23 @@ async def test_fifty_rooms_leave_nothing_behind(livekit_server: LiveKitServer) -
         await until(lambda: handles() <= handles_before + 4)
         await until(lambda: not router()._rooms and not router().taps)
         assert not router()._waiting
+
+
+async def test_programs_end_without_a_crash(livekit_server: LiveKitServer) -> None:
+    """The SDK's threads bring events until the end; several at once, since not every one of them would crash."""
+
+    async def program(number: int) -> tuple[int, bytes]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            Path(__file__).with_name("livekit_leaver.py"),
+            livekit_server.url,
+            livekit_server.token(f"leaver-{number}", "lobby", kind="agent"),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, complaints = await process.communicate()
+        return process.returncode or 0, complaints
+
+    async with Person(livekit_server, "ann", "lobby") as ann:
+        ann.hum()
+        for status, complaints in await asyncio.gather(*(program(n) for n in range(6))):
+            assert status == 0 and b"panicked" not in complaints, complaints.decode()
