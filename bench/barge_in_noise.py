@@ -24,6 +24,7 @@ from beluga_voice.backends.base import Backend
 from beluga_voice.events import InterruptionEvent
 from beluga_voice.testing.echo_room import EchoRoom
 from beluga_voice.testing.loop import run
+from bench import canceller
 from bench.barge_in import OVER, STORY
 from bench.noise_report import Row, markdown, show
 from bench.noises import NOISES, scaled
@@ -81,6 +82,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=_RESULTS, metavar="FOLDER")
     options = parser.parse_args(arguments)
     facts = machine()
+    facts |= canceller.facts(asyncio.run(speak(STORY))[0])
     began = time.monotonic()
     chosen = [scene for scene in SCENES if options.only in scene.name]
     rows = run(_measure(chosen, options.runs))
@@ -99,14 +101,15 @@ def main(arguments: list[str]) -> int:
 async def _measure(scenes: Sequence[Scene], runs: int) -> list[Row]:
     over, murmurs = await speak(*OVER), await speak(*BACKCHANNELS)
     rows: list[Row] = []
-    for canceller in ("", "none"):
-        config = bv.Config(provider="embedded", noise_cancellation_provider=canceller)
+    for provider in ("", "none"):
+        config = bv.Config(provider="embedded", noise_cancellation_provider=provider)
         async with bv.new_backend("embedded", config) as backend:
             plain = await _plain(backend)
-            for index, scene in enumerate(scenes):
-                if scene.canceller is (canceller == "none"):
+            for scene in scenes:
+                if scene.canceller is (provider == "none"):
                     continue
-                row = Row(SCENES.index(scene), scene.name)
+                index = SCENES.index(scene)
+                row = Row(index, scene.name)
                 for number in range(runs):
                     said = over[(number + index) % len(over)]
                     await _play(backend, scene, said, murmurs, number, plain, row)
