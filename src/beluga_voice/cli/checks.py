@@ -197,4 +197,8 @@ def microphone() -> list[Finding]:
     except Exception as error:  # no PortAudio library, no sound card, no permission
         remedy = "needed only for the local transport: install libportaudio2 and attach a microphone"
         return [Finding("microphone", "warn", str(error), remedy)]
-    return [Finding("microphone", "ok", f"{found['name']}, {found['default_samplerate']:.0f} Hz")]
+    heard = [Finding("microphone", "ok", f"{found['name']}, {found['default_samplerate']:.0f} Hz")]
+    if find_spec("livekit") is None:
+        remedy = 'use headphones, or run: pip install "beluga-voice[livekit]"'
+        heard.append(Finding("echo canceller", "warn", "none: the agent hears itself by the speaker", remedy))
+    return heard

@@ -139,6 +139,10 @@ def test_the_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
     good = module(lambda kind: {"name": "Headset", "default_samplerate": 48_000.0})
     monkeypatch.setattr(checks.importlib, "import_module", lambda _: good)
     assert checks.microphone() == [Finding("microphone", "ok", "Headset, 48000 Hz")]
+    monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "livekit" else object())
+    device, canceller = checks.microphone()
+    assert (device.state, canceller.state) == ("ok", "warn")
+    assert 'pip install "beluga-voice[livekit]"' in canceller.remedy
 
     def no_library(_: str) -> None:
         raise OSError("PortAudio library not found")
