@@ -38,7 +38,7 @@ def chart(rows: Sequence[Row], facts: Mapping[str, str]) -> str:
         parts += _panel(28 + index * (_PANEL + 10), kind, title, example, rows, longest)
     for index, row in enumerate(legend):
         x, y = 42 + (index % 2) * (_PANEL + 10), _TOP + _PLOT + 84 + 20 * (index // 2)
-        name = row.label.removesuffix(", virtual time")
+        name = row.label.removesuffix(", virtual time") + (", by the clock" if row.key == OURS else "")
         parts.append(f'<circle cx="{x}" cy="{y - 4}" r="5" fill="{_color(row)}"/>')
         parts.append(_text(x + 14, y, f"{name}: {row.wait(50):.0f} ms", _INK))
     parts.append(_text(28, height - 16, " · ".join((facts["processor"], facts.get("measured", "")))))
@@ -75,7 +75,7 @@ def _panel(
     )
     goal = f'x1="{x(GOAL_MS):.1f}" x2="{x(GOAL_MS):.1f}" y1="{y(100):.1f}" y2="{y(0):.1f}"'
     parts.append(f'<line {goal} stroke="{_GOAL}" stroke-dasharray="4 3"/>')
-    parts.append(_text(x(GOAL_MS) + 6, y(100) + 12, f"goal {GOAL_MS:g} ms", _GOAL))
+    parts.append(_text(x(GOAL_MS), y(100) - 6, f"goal {GOAL_MS:g} ms", _GOAL, anchor="middle"))
     for pause in (0.4, 0.8):
         known = [
             (r, wait, share)

@@ -20,14 +20,9 @@ def test_a_few_sentences_are_spoken_to_the_real_pipeline(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     told = json.loads((tmp_path / "turns.json").read_text(encoding="utf-8"))
     (row,) = told["rows"]
-    assert sorted(row["cuts"]) == sorted(
-        [
-            f"{part}{kind}"
-            for part in ("", "fresh ")
-            for kind in ("finished@0", "unfinished@0.4", "unfinished@0.8")
-        ]
-    )
-    assert [count for _, count in row["cuts"].values()] == [2] * 6
+    kinds = ("finished@0", "open@0.4", "open@0.8", "unfinished@0.4", "unfinished@0.8")
+    assert sorted(row["cuts"]) == sorted(f"{part}{kind}" for part in ("", "fresh ") for kind in kinds)
+    assert [count for _, count in row["cuts"].values()] == [2] * 10
     assert row["unanswered"] == 0
     assert (tmp_path / "turns.svg").read_text(encoding="utf-8").startswith("<svg")
     assert "Beluga Voice" in (tmp_path / "turns.md").read_text(encoding="utf-8")
