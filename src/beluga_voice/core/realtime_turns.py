@@ -240,6 +240,8 @@ class RealtimeTurns(RealtimeReplies):
             return
         if c.turn_open:
             c.model_voiced = False
+            if c.voiced:  # it was quicker than our VAD, which will tell when the voice ended
+                c.speech_end = c.now
             self._commit_turn("model")
             self._open_reply(c.turn)
         else:

@@ -244,6 +244,10 @@ class Realtime(RealtimeReplies):
         """Tells the core what happened and carries out what it decides."""
         at = self._timeline.now() if now is None else now
         self._owner.record("input", at, event)
+        if isinstance(event, rt.SpeechPaused | inp.SpeechEnded):
+            self._times.voice_ended(event.at)
+        elif isinstance(event, rt.SpeechResumed | inp.SpeechStarted):
+            self._times.voice_began()
         self.turns.feed(event, at)
         self._perform_all()
 

@@ -213,6 +213,20 @@ def test_speech_to_speech_turns_have_it_too(
     assert tokens[("output", False)] > 0
 
 
+def test_a_model_that_decides_before_our_vad_counts_from_the_end_of_speech() -> None:
+    s2s = RealtimeStage()
+    s2s.script("what time is it", replies=("It is ten.",), latency=0.3, silence=0.02)
+
+    async def scene(session: Session) -> None:
+        await session.start()
+        await voice(session, 1.0, 3.0)
+
+    s2s.play(scene, "server")
+    (metrics,) = s2s.of(ev.MetricsEvent)
+    assert metrics.endpointing < 0.1
+    assert 0.3 <= metrics.total < 0.45
+
+
 def test_a_model_asked_ahead_begins_before_the_decision(telemetry: Telemetry) -> None:
     s2s = RealtimeStage()
     s2s.script("what time is it", replies=("It is ten.",), latency=0.15)
