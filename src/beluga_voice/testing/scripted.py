@@ -42,6 +42,10 @@ def _pitch(pcm: bytes, rate: int) -> float:
     return rate * (len(rising) - 1) / (rising[-1] - rising[0]) if len(rising) > 1 else 0.0
 
 
+# Seconds of a tone after which its pitch is known.
+_TO_TELL = 0.1
+
+
 class ScriptedVAD:
     """Hears speech wherever there is any sound."""
 
@@ -137,12 +141,15 @@ class _ScriptedSttStream:
         self._spoken = 0.0
         self._told = 0
         self._timers: set[asyncio.TimerHandle] = set()
-        self._pitch = 0.0
+        self._pitch = self._loudest = 0.0
+        self._listening = False
 
     def push(self, pcm: bytes, at: float) -> None:
-        if self._stt.voices and any(pcm):
-            self._pitch = _pitch(pcm, self._rate)
-        if self._text is None or not any(pcm):
+        if not any(pcm):
+            return
+        if self._stt.voices:
+            self._note_pitch(pcm)
+        if self._text is None:
             return
         self._spoken += len(pcm) / (2 * self._rate)
         count = min(len(self._text), int(self._spoken / self._stt.seconds_per_word))
@@ -154,10 +161,31 @@ class _ScriptedSttStream:
         if self._stt.failures:
             self._events.put_nowait(self._stt.failures.pop(0))
             return
-        if self._text is None:
-            self._text, self._spoken, self._told = self._stt.next_utterance(self._pitch).split(), 0.0, 0
+        if self._text is not None or self._listening:
+            return
+        if self._stt.voices:
+            self._listening, self._loudest = True, 0.0
+        else:
+            self._choose()
+
+    def _note_pitch(self, pcm: bytes) -> None:
+        """A codec distorts the beginning of a tone, so its loudest frame tells whose it is, a while later."""
+        level = max(abs(v) for v in struct.unpack(f"<{len(pcm) // 2}h", pcm))
+        if level > self._loudest:
+            self._loudest, self._pitch = level, _pitch(pcm, self._rate)
+        if self._listening:
+            self._spoken += len(pcm) / (2 * self._rate)
+            if self._spoken >= _TO_TELL:
+                self._choose()
+
+    def _choose(self) -> None:
+        self._text, self._spoken, self._told = self._stt.next_utterance(self._pitch).split(), 0.0, 0
+        self._listening = False
 
     def finalize(self, at: float) -> None:
+        if self._listening:
+            self._choose()
+        self._loudest = self._spoken = 0.0
         text = " ".join(self._text or ())
         event = SttEvent(text, final=True, segment=self._segment)
         self._segment += 1
