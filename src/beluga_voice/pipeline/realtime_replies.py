@@ -92,6 +92,8 @@ class RealtimeReplies:
         now = self._timeline.now()
         self._turn_text = c.text
         self._times.commit(c.turn, c.speech_end, now, c.reason, c.evidence)
+        if c.reason == "model" and self.turns.c.voiced:
+            self._times.decided_in_voice()
         if self._told_turn != c.turn:  # typed out of silence: it began and ended at once
             self._told_turn = c.turn
             self._owner.emit(ev.TurnEvent(at=now, turn=c.turn, phase="user_started"))

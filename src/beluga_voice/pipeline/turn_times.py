@@ -57,21 +57,25 @@ class TurnTimes:
     def commit(self, turn: int, speech_end: float, now: float, reason: str, evidence: str = "") -> None:
         """The turn was decided, for ``reason``, because of ``evidence``."""
         self._turn, self._speech_end, self.decided, self._evidence = turn, speech_end, now, evidence
-        self._guessed_end = reason == "model"
-        if self._guessed_end and self._voice_end is not None:
-            self.voice_ended(self._voice_end)
+        self._guessed_end = False
         came_last = self._final is not None and now - self._final <= _AT_ONCE
         self._waited_for_words = reason == "final_timeout" or (reason == "silence" and came_last)
+
+    def decided_in_voice(self) -> None:
+        """The VAD still hears the voice of the turn that was just decided: it ended where the VAD told, or will tell."""
+        self._guessed_end = self._voice_end is None
+        if self._voice_end is not None:
+            self._speech_end = self._voice_end
 
     def voice_began(self) -> None:
         """A voice begins or goes on."""
         self._voice_end = None
 
     def voice_ended(self, at: float) -> None:
-        """The VAD tells when the last voice ended; a model that takes turns may have decided before."""
+        """The VAD has heard no voice since ``at``."""
         self._voice_end = at
-        if self._guessed_end and at < self._speech_end:
-            self._speech_end, self._guessed_end = at, False
+        if self._guessed_end:
+            self._speech_end, self._guessed_end = min(at, self._speech_end), False
 
     def metrics(self, turn: int, reply: ReplyTimes, now: float, delivery: float) -> MetricsEvent | None:
         """The breakdown of ``turn`` when its reply is first heard; None for speech that answers no turn.

@@ -101,3 +101,38 @@ def test_speech_that_answers_no_turn_has_no_breakdown() -> None:
     times.commit(2, 10.0, 10.3, "silence")
     assert times.metrics(0, ReplyTimes(11.0), 11.1, 0.0) is None
     assert times.metrics(1, ReplyTimes(11.0), 11.1, 0.0) is None
+
+
+def by_model(times: TurnTimes, *, in_voice: bool) -> MetricsEvent:
+    """A model takes the turn at 10.3, and is heard at 10.5."""
+    times.commit(3, 10.3 if in_voice else 10.1, 10.3, "model")
+    if in_voice:
+        times.decided_in_voice()
+    times.voice_ended(10.2)
+    event = times.metrics(3, ReplyTimes(10.3, None, 10.45), 10.5, 0.0)
+    assert event is not None
+    return event
+
+
+def test_a_voice_that_outlasts_the_decision_ended_where_the_vad_tells_afterwards() -> None:
+    times = TurnTimes(0.5)
+    times.voice_began()
+    event = by_model(times, in_voice=True)
+    assert event.speech_end == 10.2
+    assert event.endpointing == pytest.approx(0.1)
+
+
+def test_a_voice_that_paused_before_the_decision_ended_there() -> None:
+    times = TurnTimes(0.5)
+    times.voice_began()
+    times.voice_ended(9.0)
+    times.voice_began()  # it went on
+    times.voice_ended(10.15)
+    assert by_model(times, in_voice=True).speech_end == 10.15
+
+
+def test_a_turn_that_only_the_model_heard_does_not_end_with_the_voice_of_the_one_before() -> None:
+    times = TurnTimes(0.5)
+    times.voice_began()
+    times.voice_ended(4.0)
+    assert by_model(times, in_voice=False).speech_end == 10.1
