@@ -62,7 +62,7 @@ class TurnTimes:
         self._waited_for_words = reason == "final_timeout" or (reason == "silence" and came_last)
 
     def decided_in_voice(self) -> None:
-        """The VAD still hears the voice of the turn that was just decided: it ended where the VAD told, or will tell."""
+        """The VAD still hears the voice of the turn just decided: it ended where the VAD told, or will tell."""
         self._guessed_end = self._voice_end is None
         if self._voice_end is not None:
             self._speech_end = self._voice_end
